@@ -1,0 +1,171 @@
+"""Imports run one way, and a vehicle loads no more than it needs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / 'src' / 'signattn'
+
+# A part and the parts that it may import; the package itself, which holds the version, always.
+VEHICLE_NODE = {'share', 'vehicle', 'preprocess', 'heatmap', 'stream'}
+SIGNALS = {'share', 'vehicle', 'preprocess'}
+ALLOWED = {
+    'share': set(),
+    'vehicle': {'share'},
+    'preprocess': {'share'},
+    'bag': SIGNALS,
+    'labels': SIGNALS | {'bag'},
+    'drive': SIGNALS | {'bag'},
+    'convert': SIGNALS | {'bag', 'drive', 'labels'},
+    'synthetic': SIGNALS | {'bag'},
+    'model': {'share', 'vehicle'},
+    'stream': SIGNALS | {'model'},
+    'heatmap': set(),
+    'train': SIGNALS | {'drive', 'model'},
+    'explain': SIGNALS | {'model'},
+    'deletion': SIGNALS | {'model'},
+    'evaluate': SIGNALS | {'drive', 'model', 'explain', 'deletion'},
+    'report': {'share', 'evaluate', 'heatmap'},
+    'render': SIGNALS | {'bag', 'drive', 'heatmap', 'model', 'stream'},
+    'replay': SIGNALS | {'bag', 'drive', 'labels'},
+    'nodes': VEHICLE_NODE,
+    'nodes.replay_node': VEHICLE_NODE | {'bag'},
+}
+# The command line imports every verb, but only when that verb runs.
+VERBS = {'synthetic', 'convert', 'train', 'evaluate', 'render', 'replay'}
+ALLOWED['cli'] = SIGNALS | VERBS | {'drive'}
+
+# Foreign packages that only some parts may import.
+ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces', 'ament_index_python', 'std_srvs'}
+RESERVED = {'rosbags': {'bag'}, 'captum': {'explain'}, 'jsonargparse': {'cli'}}
+VEHICLE = {'torch', 'numpy', 'cv2', 'yaml', 'safetensors'}
+ON_VEHICLE = {'share', 'vehicle', 'preprocess', 'model', 'stream', 'heatmap', 'nodes'}
+NODES = {'nodes', 'nodes.replay_node'}
+
+
+def part(module):
+    """The part of the package that a dotted module name belongs to; '' for the package itself."""
+    _, *names = module.split('.')
+    if names[:2] == ['nodes', 'replay_node']:
+        return 'nodes.replay_node'
+    return names[0] if names else ''
+
+
+def imports(tree):
+    """Dotted names of what a syntax tree imports, at its top or anywhere inside."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'line {node.lineno} must import by full name'
+            if node.module == 'signattn':
+                yield from (f'signattn.{alias.name}' for alias in node.names)
+            else:
+                yield node.module
+
+
+def is_ros(package):
+    return package in ROS or package.endswith('_msgs')
+
+
+def wrong_imports(module, text):
+    """What the source text of a module imports and may not."""
+    own = part(module)
+    for name in imports(ast.parse(text)):
+        package = name.partition('.')[0]
+        if package == 'signattn':
+            target = part(name)
+            known = target in ALLOWED  # else a name of the package itself, such as __version__
+            family = {own, own.partition('.')[0]}
+            if known and target not in family | ALLOWED[own]:
+                yield name
+        elif package in RESERVED:
+            if own not in RESERVED[package]:
+                yield name
+        elif is_ros(package):
+            if own not in NODES:
+                yield name
+        elif own in ON_VEHICLE and package not in VEHICLE | sys.stdlib_module_names:
+            yield name
+
+
+def modules():
+    for path in sorted(SOURCE.rglob('*.py')):
+        names = path.relative_to(SOURCE.parent).with_suffix('').parts
+        yield '.'.join(names).removesuffix('.__init__'), path
+
+
+@pytest.mark.parametrize(('module', 'path'), [pytest.param(*m, id=m[0]) for m in modules()])
+def test_imports_run_one_way(module, path):
+    if module == 'signattn':
+        assert list(imports(ast.parse(path.read_text(encoding='utf-8')))) == []
+        return
+    assert part(module) in ALLOWED, f'{module} must have its place in ALLOWED'
+    assert list(wrong_imports(module, path.read_text(encoding='utf-8'))) == []
+
+
+@pytest.mark.parametrize(
+    ('module', 'text', 'wrong'),
+    [
+        ('signattn.vehicle', 'import signattn.bag', ['signattn.bag']),
+        ('signattn.model.network', 'from signattn import drive', ['signattn.drive']),
+        (
+            'signattn.stream',
+            'from signattn.nodes.drive_node import main',
+            ['signattn.nodes.drive_node'],
+        ),
+        ('signattn.nodes.drive_node', 'from signattn.bag import Recording', ['signattn.bag']),
+        ('signattn.nodes.replay_node', 'from signattn.bag import Recording', []),
+        (
+            'signattn.nodes.drive_node',
+            'import signattn.nodes.replay_node',
+            ['signattn.nodes.replay_node'],
+        ),
+        ('signattn.nodes.replay_node', 'from signattn.nodes.messages import stamp', []),
+        ('signattn.replay', 'def f():\n    import rclpy', ['rclpy']),
+        ('signattn.drive', 'from sensor_msgs.msg import Image', ['sensor_msgs.msg']),
+        ('signattn.drive', 'import rosbags.highlevel', ['rosbags.highlevel']),
+        ('signattn.drive', 'import pandas', []),
+        ('signattn.stream', 'import pandas', ['pandas']),
+        ('signattn.nodes.drive_node', 'import cv2, rclpy, json', []),
+        ('signattn.model.checkpoint', 'from signattn import __version__', []),
+    ],
+)
+def test_a_backward_import_is_seen(module, text, wrong):
+    assert list(wrong_imports(module, text)) == wrong
+
+
+def test_allowed_imports_have_no_circle():
+    seen = set()
+    left = {own: targets - {own} for own, targets in ALLOWED.items()}
+    while left:
+        free = {own for own, targets in left.items() if targets <= seen}
+        assert free, f'{sorted(left)} import each other in a circle'
+        seen |= free
+        left = {own: targets for own, targets in left.items() if own not in free}
+
+
+def loaded_by(module):
+    """Top-level packages, and modules of ours, that are loaded after importing one module."""
+    code = f'import {module}, sys; print("\\n".join(sys.modules))'
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize('node', ['drive_node', 'overlay_node'])
+def test_a_node_of_the_vehicle_loads_no_tools(node):
+    loaded = loaded_by(f'signattn.nodes.{node}')
+    assert f'signattn.nodes.{node}' in loaded
+    tools = {'rosbags', 'pandas', 'pyarrow', 'scipy', 'captum', 'jsonargparse', 'av', 'rich'}
+    assert loaded & tools == set()
+
+
+def test_the_command_line_loads_no_verb():
+    loaded = loaded_by('signattn.cli')
+    assert 'signattn.cli' in loaded
+    verbs = {f'signattn.{verb}' for verb in VERBS}
+    assert loaded & (verbs | {'torch', 'pandas', 'rosbags', 'rclpy'}) == set()
