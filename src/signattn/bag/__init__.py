@@ -1,0 +1,19 @@
+"""Recordings in, recordings out: the only code that knows bags, and the only rosbags import.
+
+``open_recording`` reads ROS 1 and ROS 2 bags and image folders through one interface;
+``BagWriter`` writes bags with the topics of the Udacity car.
+"""
+
+from signattn.bag.open import open_recording
+from signattn.bag.recording import BagError, CameraImage, Recording, Signals, Topic
+from signattn.bag.writer import BagWriter
+
+__all__ = [
+    'BagError',
+    'BagWriter',
+    'CameraImage',
+    'Recording',
+    'Signals',
+    'Topic',
+    'open_recording',
+]

@@ -1,0 +1,180 @@
+"""What every recording gives, whatever it is stored in."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signattn.preprocess import Image, ImageError, decode_compressed, decode_raw
+
+Format = Literal['ros1', 'sqlite3', 'mcap', 'folder']
+
+
+class BagError(ValueError):
+    """A recording that can't be read, or written, as asked."""
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One stream of a recording.
+
+    Attributes:
+        name: Topic; in an image folder the camera's frame_id, or a column.
+        type: Message type such as ``sensor_msgs/msg/Image``; ``image file`` or ``column``.
+        count: Messages, files, or filled cells.
+    """
+
+    name: str
+    type: str
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class CameraImage:
+    """One picture as it was recorded, not yet decoded.
+
+    Attributes:
+        stamp_ns: ns, from the message's header; ``received_ns`` where that is 0.
+        received_ns: ns, when the recorder received it.
+        frame_id: Camera that took it.
+        source: Where it stands, for errors: path, topic and time, or the file.
+        data: (bytes,) uint8, pixels or a compressed file.
+        encoding: Encoding of raw pixels; empty if compressed.
+        format: Format of a compressed picture; empty if raw.
+        height: Rows of a raw picture; 0 if compressed.
+        width: Pixels a row of a raw picture; 0 if compressed.
+        step: Bytes from row to row of a raw picture; 0 if compressed.
+        is_bigendian: Byte order of raw 16-bit pixels.
+    """
+
+    stamp_ns: int
+    received_ns: int
+    frame_id: str
+    source: str
+    data: NDArray[np.uint8]
+    encoding: str = ''
+    format: str = ''
+    height: int = 0
+    width: int = 0
+    step: int = 0
+    is_bigendian: bool = False
+
+    def rgb(self) -> Image:
+        """Decode the picture.
+
+        Returns:
+            (H, W, 3) uint8, RGB.
+
+        Raises:
+            ImageError: If it is missing, damaged, or of an unknown encoding.
+        """
+        try:
+            if not self.encoding:
+                return decode_compressed(self.data, self.format)
+            return decode_raw(
+                self.data,
+                encoding=self.encoding,
+                height=self.height,
+                width=self.width,
+                step=self.step,
+                is_bigendian=self.is_bigendian,
+            )
+        except ImageError as error:
+            raise ImageError(f'{self.source}: {error}') from error
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """Steering and speed, as recorded: gaps, NaN and stamps that go backwards included.
+
+    Attributes:
+        stamp_ns: (N,) int64, ns, in the order of recording.
+        steering_angle: (N,) float64, rad at the wheel, left positive; NaN where unknown.
+        speed: (N,) float64, m/s; NaN where unknown.
+    """
+
+    stamp_ns: NDArray[np.int64]
+    steering_angle: NDArray[np.float64]
+    speed: NDArray[np.float64]
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[tuple[int, float, float]]) -> 'Signals':
+        """From (stamp_ns, steering_angle, speed) of every message."""
+        stamps, angles, speeds = zip(*rows, strict=True) if rows else ((), (), ())
+        return cls(np.array(stamps, np.int64), np.array(angles, float), np.array(speeds, float))
+
+
+class Recording(ABC):
+    """One camera of a recorded drive, with its steering where there is any.
+
+    Attributes:
+        path: File or folder.
+        format: How it is stored.
+        topics: Everything in it, by name.
+        image_topic: The camera that ``images`` reads.
+        steering_topic: The topic that ``signals`` reads; None if there is no steering.
+    """
+
+    path: Path
+    format: Format
+    topics: list[Topic]
+    image_topic: str
+    steering_topic: str | None
+
+    @abstractmethod
+    def images(self) -> Iterator[CameraImage]:
+        """Pictures in the order of recording, one in memory at a time.
+
+        Yields:
+            The pictures, undecoded.
+
+        Raises:
+            BagError: If the recording is damaged.
+        """
+
+    @abstractmethod
+    def signals(self) -> Signals | None:
+        """Steering and speed of the whole recording.
+
+        Returns:
+            Signals in the order of recording; None if ``steering_topic`` is None.
+
+        Raises:
+            BagError: If the recording is damaged.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the files."""
+
+    def __enter__(self) -> 'Recording':  # noqa: PYI034 (Self came with Python 3.11)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def choose_camera(path: Path, cameras: Sequence[str]) -> str:
+    """The only camera, or the centre one of several.
+
+    Args:
+        path: The recording, for the error.
+        cameras: Names of all of its cameras, at least one.
+
+    Returns:
+        The only name; of several, the only one with ``center`` in it.
+
+    Raises:
+        BagError: If several cameras qualify.
+    """
+    centers = [camera for camera in cameras if 'center' in camera]
+    for qualified in (cameras, centers):
+        if len(qualified) == 1:
+            return qualified[0]
+    raise BagError(
+        f'{path} must have one camera, got {", ".join(cameras)}; name one with --image-topic'
+    )

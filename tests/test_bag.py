@@ -1,0 +1,910 @@
+"""Bags and image folders, written here, read back through the one interface."""
+
+import re
+import shutil
+import sqlite3
+from contextlib import contextmanager
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from rosbags import rosbag1, rosbag2
+from rosbags.rosbag2 import storage_mcap
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from signattn.bag import BagError, BagWriter, Topic, open_recording
+from signattn.bag.messages import COMPRESSED, RAW, STEERING, STEERING_REPORT, own_types
+from signattn.preprocess import ImageError
+
+FORMATS = ('ros1', 'sqlite3', 'mcap')
+NAMES = {'ros1': 'drive.bag', 'sqlite3': 'drive', 'mcap': 'drive'}
+CAMERA = '/center_camera/image_color/compressed'
+REPORT = '/vehicle/steering_report'
+START = 1_479_425_441_000_000_007  # ns
+STEP = 50_000_000  # ns
+RED = np.full((8, 12, 3), (200, 0, 0), np.uint8)
+JPEG = cv2.imencode('.jpg', RED[:, :, ::-1])[1].ravel()
+DIGEST_OF_2016 = '25bf2c220d904531d8bc16ab5271325d'
+
+formats = pytest.mark.parametrize('kind', FORMATS)
+
+
+def stamp(i):
+    return START + i * STEP
+
+
+def udacity_bag(folder, kind, count=3):
+    """A bag with the topics of the car: the wheel at i/4 rad, 10 + i m/s."""
+    path = folder / NAMES[kind]
+    with BagWriter(path, kind) as writer:
+        for i in range(count):
+            writer.image(stamp(i), RED)
+            writer.camera_info(stamp(i), 500.0, 501.0, 6.0, 4.0, 12, 8)
+            writer.steering(stamp(i), i / 4, 10.0 + i)
+    return path
+
+
+@contextmanager
+def any_bag(path, kind, definition=STEERING_REPORT, prepare=None):
+    """Gives a function that writes any message, received at any time, to a bag."""
+    types = get_typestore(Stores.ROS1_NOETIC if kind == 'ros1' else Stores.ROS2_JAZZY)
+    types.register(get_types_from_msg(definition, STEERING))
+    if kind == 'ros1':
+        writer, serialize = rosbag1.Writer(path), types.serialize_ros1
+    else:
+        plugin = rosbag2.StoragePlugin[kind.upper()]
+        writer = rosbag2.Writer(path, version=8, storage_plugin=plugin)
+        serialize = types.serialize_cdr
+    if prepare:
+        prepare(writer)
+    connections = {}
+
+    def send(topic, msgtype, received_ns, stamp_ns=None, **fields):
+        if topic not in connections:
+            connections[topic] = writer.add_connection(topic, msgtype, typestore=types)
+        if received_ns is None:
+            return
+        if raw := fields.get('raw'):
+            writer.write(connections[topic], received_ns, raw)
+            return
+        sec, nanosec = divmod(received_ns if stamp_ns is None else stamp_ns, 10**9)
+        seq = {'seq': 0} if kind == 'ros1' else {}
+        time = types.types['builtin_interfaces/msg/Time'](sec=sec, nanosec=nanosec)
+        header = types.types['std_msgs/msg/Header'](stamp=time, frame_id='cam', **seq)
+        message = types.types[msgtype](header=header, **fields)
+        writer.write(connections[topic], received_ns, serialize(message, msgtype))
+
+    with writer:
+        yield send
+
+
+def report(angle, speed):
+    own = own_types(2)
+    fields = {name: 0 for name, _ in own.fielddefs[STEERING][1] if name != 'header'}
+    return fields | {'steering_wheel_angle': angle, 'speed': speed}
+
+
+def camera_bag(path, kind, *cameras):
+    """One JPEG for every topic that is named."""
+    with any_bag(path, kind) as send:
+        for topic in cameras:
+            send(topic, COMPRESSED, START, format='jpeg', data=JPEG)
+    return path
+
+
+# Round trips
+
+
+@formats
+def test_compressed_images_come_back(tmp_path, kind):
+    with open_recording(udacity_bag(tmp_path, kind)) as recording:
+        images = list(recording.images())
+    assert recording.format == kind
+    assert recording.image_topic == CAMERA
+    assert [image.stamp_ns for image in images] == [stamp(i) for i in range(3)]
+    assert [image.received_ns for image in images] == [stamp(i) for i in range(3)]
+    assert {image.frame_id for image in images} == {'center_camera'}
+    assert {(image.format, image.encoding) for image in images} == {('jpeg', '')}
+    assert images[0].data.ndim == 1
+    rgb = images[2].rgb()
+    assert rgb.shape == RED.shape
+    assert np.abs(rgb.astype(int) - RED).max() <= 3  # JPEG
+
+
+@formats
+def test_raw_images_come_back_exactly(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+    pictures = [np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3) + i for i in range(3)]
+    with BagWriter(path, kind) as writer:
+        for i, picture in enumerate(pictures):
+            writer.raw_image(stamp(i), picture)
+    with open_recording(path) as recording:
+        assert recording.image_topic == '/center_camera/image_color'
+        images = list(recording.images())
+    assert [image.stamp_ns for image in images] == [stamp(i) for i in range(3)]
+    assert (images[0].encoding, images[0].format) == ('rgb8', '')
+    assert (images[0].height, images[0].width, images[0].step) == (4, 6, 18)
+    for image, picture in zip(images, pictures, strict=True):
+        np.testing.assert_array_equal(image.rgb(), picture)
+
+
+@formats
+def test_signals_come_back(tmp_path, kind):
+    with open_recording(udacity_bag(tmp_path, kind)) as recording:
+        signals = recording.signals()
+    assert recording.steering_topic == REPORT
+    assert signals.stamp_ns.dtype == np.int64
+    assert signals.stamp_ns.tolist() == [stamp(i) for i in range(3)]
+    assert signals.steering_angle.tolist() == [0.0, 0.25, 0.5]
+    assert signals.speed.tolist() == [10.0, 11.0, 12.0]
+
+
+@formats
+def test_topics_are_listed_with_type_and_count(tmp_path, kind):
+    with open_recording(udacity_bag(tmp_path, kind)) as recording:
+        assert recording.topics == [
+            Topic('/center_camera/camera_info', 'sensor_msgs/msg/CameraInfo', 3),
+            Topic(CAMERA, COMPRESSED, 3),
+            Topic(REPORT, STEERING, 3),
+        ]
+
+
+@pytest.mark.parametrize(('kind', 'suffix'), [('sqlite3', 'db3'), ('mcap', 'mcap')])
+def test_a_single_storage_file_is_a_recording(tmp_path, kind, suffix):
+    udacity_bag(tmp_path, kind)
+    with open_recording(str(tmp_path / 'drive' / f'drive.{suffix}')) as recording:
+        assert recording.format == kind
+        assert len(list(recording.images())) == 3
+        assert recording.signals().speed.tolist() == [10.0, 11.0, 12.0]
+
+
+def compress_ros1(name):
+    return lambda writer: writer.set_compression(rosbag1.Writer.CompressionFormat[name])
+
+
+def compress_ros2(name):
+    zstd = rosbag2.CompressionFormat.ZSTD
+    return lambda writer: writer.set_compression(rosbag2.CompressionMode[name], zstd)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'prepare'),
+    [
+        pytest.param('ros1', compress_ros1('BZ2'), id='ros1-bz2'),
+        pytest.param('ros1', compress_ros1('LZ4'), id='ros1-lz4'),
+        pytest.param('sqlite3', compress_ros2('FILE'), id='sqlite3-zstd-file'),
+        pytest.param('sqlite3', compress_ros2('MESSAGE'), id='sqlite3-zstd-message'),
+        pytest.param('mcap', compress_ros2('STORAGE'), id='mcap-zstd-chunks'),
+    ],
+)
+def test_compressed_bags_are_read(tmp_path, kind, prepare):
+    path = tmp_path / NAMES[kind]
+    with any_bag(path, kind, prepare=prepare) as send:
+        for i in range(3):
+            send(CAMERA, COMPRESSED, stamp(i), format='jpeg', data=JPEG)
+            send(REPORT, STEERING, stamp(i), **report(i / 4, 1.0))
+    with open_recording(path) as recording:
+        assert [image.stamp_ns for image in recording.images()] == [stamp(i) for i in range(3)]
+        assert recording.signals().steering_angle.tolist() == [0.0, 0.25, 0.5]
+
+
+# What the bag says about itself
+
+
+@formats
+def test_definitions_are_taken_from_the_bag(tmp_path, kind):
+    later = 'uint8 mode\nstd_msgs/Header header\nfloat64 steering_wheel_angle\nbool timeout'
+    path = tmp_path / NAMES[kind]
+    with any_bag(path, kind, definition=later) as send:
+        send(CAMERA, COMPRESSED, START, format='jpeg', data=JPEG)
+        send(REPORT, STEERING, START, mode=3, steering_wheel_angle=0.1, timeout=True)
+    with open_recording(path) as recording:
+        signals = recording.signals()
+    assert signals.steering_angle.tolist() == [0.1]  # float64: 0.1 isn't rounded to float32
+    assert np.isnan(signals.speed).all()
+
+
+def test_idl_definitions_are_taken_from_the_bag(tmp_path):
+    line = '=' * 80
+    files = {
+        'std_msgs/msg/Header': """
+            #include "builtin_interfaces/msg/Time.idl"
+            module std_msgs { module msg { struct Header {
+                builtin_interfaces::msg::Time stamp;
+                string frame_id;
+            }; }; };""",
+        STEERING: """
+            // generated from rosidl_adapter/resource/msg.idl.em
+            #include "std_msgs/msg/Header.idl"
+            module dbw_mkz_msgs { module msg { struct SteeringReport {
+                std_msgs::msg::Header header;
+                @unit (value="rad")
+                double steering_wheel_angle;
+            }; }; };""",
+    }
+    text = '\n'.join(f'{line}\nIDL: {name}\n{idl}' for name, idl in reversed(files.items()))
+    types = get_typestore(Stores.ROS2_JAZZY)
+    types.register(
+        get_types_from_msg('std_msgs/Header header\nfloat64 steering_wheel_angle', STEERING)
+    )
+    make = types.types
+    time = make['builtin_interfaces/msg/Time'](sec=1, nanosec=2)
+    message = make[STEERING](
+        header=make['std_msgs/msg/Header'](stamp=time, frame_id=''), steering_wheel_angle=0.1
+    )
+    plugin = rosbag2.StoragePlugin.MCAP
+    with rosbag2.Writer(tmp_path / 'drive', version=8, storage_plugin=plugin) as writer:
+        camera = writer.add_connection(CAMERA, COMPRESSED, typestore=types)
+        writer.write(camera, START, b'')
+        wheel = writer.add_connection(REPORT, STEERING, msgdef=text, rihs01='RIHS01_0')
+        writer.write(wheel, START, types.serialize_cdr(message, STEERING))
+    with open_recording(tmp_path / 'drive') as recording:
+        signals = recording.signals()
+    assert signals.stamp_ns.tolist() == [1_000_000_002]
+    assert signals.steering_angle.tolist() == [0.1]
+
+
+def test_bags_from_before_embedded_definitions_use_ours(tmp_path):
+    file = udacity_bag(tmp_path, 'sqlite3') / 'drive.db3'
+    with sqlite3.connect(file) as database:
+        database.execute('UPDATE schema SET schema_version = 3')
+        database.execute('DROP TABLE message_definitions')
+    database.close()
+    with open_recording(file) as recording:
+        assert len(list(recording.images())) == 3
+        assert recording.signals().speed.tolist() == [10.0, 11.0, 12.0]
+
+
+@formats
+def test_steering_keeps_nan_and_stamps_that_go_backwards(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+    with any_bag(path, kind) as send:
+        send(CAMERA, COMPRESSED, START, format='jpeg', data=JPEG)
+        send(REPORT, STEERING, stamp(0), stamp(5), **report(float('nan'), 1.0))
+        send(REPORT, STEERING, stamp(1), stamp(2), **report(0.5, float('nan')))
+    with open_recording(path) as recording:
+        signals = recording.signals()
+    assert signals.stamp_ns.tolist() == [stamp(5), stamp(2)]
+    np.testing.assert_array_equal(signals.steering_angle, [np.nan, 0.5])
+    np.testing.assert_array_equal(signals.speed, [1.0, np.nan])
+
+
+@formats
+def test_a_header_stamp_of_0_gives_the_receive_time(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+    with any_bag(path, kind) as send:
+        for i, stamp_ns in enumerate((0, 1)):
+            send(CAMERA, COMPRESSED, stamp(i), stamp_ns, format='jpeg', data=JPEG)
+            send(REPORT, STEERING, stamp(i), stamp_ns, **report(0, 0))
+    with open_recording(path) as recording:
+        images = list(recording.images())
+        assert recording.signals().stamp_ns.tolist() == [stamp(0), 1]
+    assert [image.stamp_ns for image in images] == [stamp(0), 1]
+    assert [image.received_ns for image in images] == [stamp(0), stamp(1)]
+
+
+@formats
+def test_raw_fields_reach_the_decoder(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+    pixels = np.array([[0x1234, 0x5678, 0xFFFF], [0x9ABC, 0xDEF0, 0xFFFF]], '>u2')  # 1 of padding
+    fields = {'height': 2, 'width': 2, 'step': 6, 'encoding': 'mono16', 'is_bigendian': 1}
+    with any_bag(path, kind) as send:
+        send('/camera', RAW, START, data=pixels.view(np.uint8).ravel(), **fields)
+    with open_recording(path) as recording:
+        (image,) = recording.images()
+    assert image.rgb()[:, :, 0].tolist() == [[0x12, 0x56], [0x9A, 0xDE]]
+
+
+# Which topic
+
+
+@formats
+def test_the_centre_camera_is_taken_of_three(tmp_path, kind):
+    topics = [f'/{side}_camera/image_color/compressed' for side in ('left', 'center', 'right')]
+    with open_recording(camera_bag(tmp_path / NAMES[kind], kind, *topics)) as recording:
+        assert recording.image_topic == CAMERA
+        assert recording.steering_topic is None
+        assert recording.signals() is None
+
+
+def test_a_named_camera_is_taken(tmp_path):
+    path = camera_bag(tmp_path / 'drive.bag', 'ros1', '/left', '/center')
+    with open_recording(path, image_topic='/left') as recording:
+        assert [image.source for image in recording.images()] == [f'{path}: /left at {START} ns']
+
+
+def test_two_cameras_are_an_error_that_names_both(tmp_path):
+    path = camera_bag(tmp_path / 'drive.bag', 'ros1', '/b', '/a')
+    text = f'{path} must have one camera, got /a, /b; name one with --image-topic'
+    with pytest.raises(BagError, match=re.escape(text)):
+        open_recording(path)
+
+
+def test_of_one_camera_raw_and_compressed_compressed_is_taken(tmp_path):
+    path = tmp_path / 'drive'
+    with BagWriter(path, 'mcap') as writer:
+        writer.raw_image(START, RED, topic='/cam')
+        writer.image(START, RED, topic='/cam/compressed')
+    with open_recording(path) as recording:
+        assert recording.image_topic == '/cam/compressed'
+    with open_recording(path, image_topic='/cam') as recording:
+        np.testing.assert_array_equal(next(recording.images()).rgb(), RED)
+
+
+def test_a_topic_without_messages_is_no_camera(tmp_path):
+    path = tmp_path / 'drive'
+    with any_bag(path, 'mcap') as send:
+        send('/silent', COMPRESSED, None)
+        send('/cam', COMPRESSED, START, format='jpeg', data=JPEG)
+    with open_recording(path) as recording:
+        assert recording.image_topic == '/cam'
+    text = f'got /silent ({COMPRESSED}, 0 messages)'
+    with pytest.raises(BagError, match=re.escape(text)):
+        open_recording(path, image_topic='/silent')
+
+
+@formats
+def test_no_camera_is_an_error_that_lists_what_is_there(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+    with BagWriter(path, kind) as writer:
+        writer.steering(START, 0.0, 0.0)
+    text = f'{path} must have a camera ({COMPRESSED} or {RAW}), got {REPORT} ({STEERING})'
+    with pytest.raises(BagError, match=re.escape(text)):
+        open_recording(path)
+
+
+@formats
+def test_an_empty_bag_has_no_camera(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+    with BagWriter(path, kind):
+        pass
+    with pytest.raises(BagError, match=r'must have a camera .*, got no messages$'):
+        open_recording(path)
+
+
+@pytest.mark.parametrize('option', ['image_topic', 'steering_topic'])
+def test_a_named_topic_must_be_there_and_of_its_type(tmp_path, option):
+    path = udacity_bag(tmp_path, 'ros1')
+    flag = '--' + option.replace('_', '-')
+    text = f'^{flag} must be a topic with messages of type .* in {path}, got /no; there are /'
+    with pytest.raises(BagError, match=text):
+        open_recording(path, **{option: '/no'})
+    info = '/center_camera/camera_info'
+    text = rf'^{flag} must be .*, got {info} \(sensor_msgs/msg/CameraInfo, 3 messages\)$'
+    with pytest.raises(BagError, match=text):
+        open_recording(path, **{option: info})
+
+
+def test_two_steering_topics_are_an_error_unless_one_is_named(tmp_path):
+    path = tmp_path / 'drive.bag'
+    with BagWriter(path, 'ros1') as writer:
+        writer.image(START, RED)
+        writer.steering(START, 0.5, 1.0, topic='/a')
+        writer.steering(START, 0.25, 1.0, topic='/b')
+    text = f'{path} must have one {STEERING}, got /a, /b; name one with --steering-topic'
+    with pytest.raises(BagError, match=re.escape(text)):
+        open_recording(path)
+    with open_recording(path, steering_topic='/b') as recording:
+        assert recording.signals().steering_angle.tolist() == [0.25]
+
+
+# Passes over a recording
+
+
+def unindexed_mcap(path, count):
+    """An mcap without chunks and index, as the storage preset fastwrite leaves it."""
+    types = own_types(2)
+    text, _ = types.generate_msgdef(COMPRESSED, ros_version=2)
+    time, header = types.types['builtin_interfaces/msg/Time'], types.types['std_msgs/msg/Header']
+    strings = storage_mcap.write_string
+    with path.open('wb') as file:
+        file.write(b'\x89MCAP0\r\n')
+        record = BytesIO()
+        strings(record, 'ros2')
+        strings(record, '')
+        storage_mcap.write_record(file, 0x01, record)
+        schema = storage_mcap.Schema(1, COMPRESSED, 'ros2msg', text)
+        storage_mcap.write_schema(file, schema)
+        channel = storage_mcap.Channel(1, COMPRESSED, '/cam', 'cdr', b'')
+        storage_mcap.write_channel(file, channel, [schema])
+        for i in range(count):
+            sec, nanosec = divmod(stamp(i), 10**9)
+            message = types.types[COMPRESSED](
+                header=header(stamp=time(sec=sec, nanosec=nanosec), frame_id=''),
+                format='jpeg',
+                data=JPEG,
+            )
+            record = BytesIO()
+            record.write(b'\x01\x00' + bytes(4) + stamp(i).to_bytes(8, 'little') * 2)
+            record.write(types.serialize_cdr(message, COMPRESSED))
+            storage_mcap.write_record(file, 0x05, record)
+        record = BytesIO()
+        record.write(bytes(20))
+        storage_mcap.write_record(file, 0x02, record)
+        file.write(b'\x89MCAP0\r\n')
+    return path
+
+
+@pytest.mark.parametrize('kind', [*FORMATS, 'unindexed'])
+def test_passes_may_interleave(tmp_path, kind):
+    if kind == 'unindexed':
+        path = unindexed_mcap(tmp_path / 'drive.mcap', 3)
+    else:
+        path = udacity_bag(tmp_path, kind)
+    with open_recording(path) as recording:
+        pairs = zip(recording.images(), recording.images(), strict=True)
+        stamps = [(first.stamp_ns, second.stamp_ns) for first, second in pairs]
+        assert len(list(recording.images())) == 3
+    assert stamps == [(stamp(i), stamp(i)) for i in range(3)]
+
+
+@formats
+def test_a_pass_under_way_outlives_close(tmp_path, kind):
+    recording = open_recording(udacity_bag(tmp_path, kind))
+    images = recording.images()
+    next(images)
+    recording.close()
+    assert [image.stamp_ns for image in images] == [stamp(1), stamp(2)]
+
+
+# Damage
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(BagError, match=r'no\.bag must be a bag or an image folder, got nothing'):
+        open_recording(tmp_path / 'no.bag')
+
+
+@pytest.mark.parametrize('content', [b'', b'picture', b'#ROSBAG V1.2\n', b'\x89MCAP', b'SQLite'])
+@pytest.mark.parametrize('suffix', ['bag', 'db3', 'mcap'])
+def test_a_file_that_is_no_bag(tmp_path, suffix, content):
+    path = tmp_path / f'drive.{suffix}'
+    path.write_bytes(content)
+    with pytest.raises(BagError, match=rf'^{path} must be a whole ROS . ?\w* bag, got \w+: '):
+        open_recording(path)
+
+
+def test_an_unknown_suffix(tmp_path):
+    path = tmp_path / 'drive.zip'
+    path.touch()
+    with pytest.raises(
+        BagError, match=r'must end in \.bag, \.db3, \.mcap or be a folder, got dri'
+    ):
+        open_recording(path)
+
+
+def test_a_folder_that_is_no_recording(tmp_path):
+    text = f'{tmp_path} must hold metadata.yaml (ROS 2) or interpolated.csv, got '
+    with pytest.raises(BagError, match=re.escape(text + 'nothing')):
+        open_recording(tmp_path)
+    for name in 'abcdef':
+        (tmp_path / name).touch()
+    with pytest.raises(BagError, match=re.escape(text + 'a, b, c, d, e, …')):
+        open_recording(tmp_path)
+
+
+def test_a_folder_that_lost_its_metadata(tmp_path):
+    path = udacity_bag(tmp_path, 'mcap')
+    (path / 'metadata.yaml').unlink()
+    text = f'got drive.mcap; mend it with: ros2 bag reindex {path}'
+    with pytest.raises(BagError, match=re.escape(text)):
+        open_recording(path)
+
+
+def test_metadata_that_describes_no_bag(tmp_path):
+    path = udacity_bag(tmp_path, 'mcap')
+    metadata = path / 'metadata.yaml'
+    for text in ('a: 1', 'a: [', 'rosbag2_bagfile_information: 1'):
+        metadata.write_text(text)
+        with pytest.raises(BagError, match=rf'^{metadata} must describe a ROS 2 bag, got '):
+            open_recording(path)
+    metadata.write_text('rosbag2_bagfile_information: {storage_identifier: tape}')
+    with pytest.raises(BagError, match="must be stored as sqlite3 or mcap, got 'tape'"):
+        open_recording(path)
+    metadata.write_text('rosbag2_bagfile_information: {storage_identifier: mcap}')
+    with pytest.raises(BagError, match=rf'^{path} must be a whole ROS 2 mcap bag, got Reader'):
+        open_recording(path)
+
+
+@pytest.mark.parametrize('cut', [1, 100, 1000, 5000])
+def test_a_ros1_bag_cut_short_names_the_repair(tmp_path, cut):
+    path = udacity_bag(tmp_path, 'ros1')
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(
+        BagError,
+        match=rf'^{path} must be a whole ROS 1 bag, got .*; mend it with: '
+        f'rosbag reindex {path}$',
+    ):
+        open_recording(path)
+
+
+def test_an_unindexed_ros1_bag_names_the_repair(tmp_path):
+    path = tmp_path / 'drive.bag'
+    writer = rosbag1.Writer(path)
+    writer.open()
+    writer.abort()
+    with pytest.raises(BagError, match=f'not indexed.*; mend it with: rosbag reindex {path}$'):
+        open_recording(path)
+
+
+@pytest.mark.parametrize('cut', [1, 100, 1000])
+def test_an_mcap_cut_short_names_the_repair(tmp_path, cut):
+    path = udacity_bag(tmp_path, 'mcap')
+    file = path / 'drive.mcap'
+    file.write_bytes(file.read_bytes()[:-cut])
+    for given in (path, file):
+        text = (
+            f'{given} must be a whole ROS 2 mcap bag, got .*; mend it with: mcap recover {file} '
+        )
+        with pytest.raises(BagError, match=text):
+            open_recording(given)
+
+
+def test_a_sqlite3_bag_cut_short_names_the_repair(tmp_path):
+    file = udacity_bag(tmp_path, 'sqlite3', count=200) / 'drive.db3'
+    file.write_bytes(file.read_bytes()[:20_000])
+    with pytest.raises(BagError, match=f'malformed; mend it with: sqlite3 {file} .recover'):
+        open_recording(file)
+
+
+def test_of_several_split_files_none_is_blamed(tmp_path):
+    path = udacity_bag(tmp_path, 'mcap')
+    file = path / 'drive.mcap'
+    shutil.copy(file, path / 'other.mcap')
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(BagError, match=r'got ReaderError: File end magic is invalid\.$'):
+        open_recording(path)
+
+
+def test_damage_in_the_middle_ends_the_pass_with_topic_and_time(tmp_path):
+    path = tmp_path / 'drive.bag'
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    with any_bag(path, 'ros1', prepare=compress_ros1('BZ2')) as send:
+        for i in range(9):
+            data = cv2.imencode('.png', noise)[1].ravel()
+            send('/cam', COMPRESSED, stamp(i), format='png', data=data)
+    content = bytearray(path.read_bytes())
+    content[len(content) * 3 // 4] ^= 0xFF
+    path.write_bytes(content)
+    read = []
+    with open_recording(path) as recording:
+        text = rf'^{path}: /cam must be readable to its end, got damage after \d+ ns: \w+: '
+        with pytest.raises(BagError, match=text):
+            read.extend(image.stamp_ns for image in recording.images())
+        again = recording.images()
+        assert next(again).stamp_ns == START
+
+
+def test_damage_in_the_first_message(tmp_path):
+    file = udacity_bag(tmp_path, 'mcap') / 'drive.mcap'
+    content = bytearray(file.read_bytes())
+    with rosbag2.Reader(file) as reader:
+        (chunk,) = reader.storage.chunks
+    content[chunk.chunk_start_offset + 9 + 40] = 7  # the opcode of the chunk's first record
+    content[chunk.chunk_start_offset + 9 + 41 + 7] = 0xFF  # and its length
+    file.write_bytes(content)
+    with (
+        open_recording(file) as recording,
+        pytest.raises(BagError, match=rf'^{file}: {CAMERA} must be .*got damage at its start: '),
+    ):
+        next(recording.images())
+
+
+@formats
+def test_a_damaged_message_is_named_with_topic_and_time(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+    with any_bag(path, kind) as send:
+        send('/cam', COMPRESSED, stamp(0), format='jpeg', data=JPEG)
+        send('/cam', COMPRESSED, stamp(1), raw=b'\x00\x01\x00\x00garbage')
+    text = rf'^{path}: /cam at {stamp(1)} ns must be a readable {COMPRESSED}, got \w+: '
+    with open_recording(path) as recording:
+        images = recording.images()
+        assert next(images).stamp_ns == stamp(0)
+        with pytest.raises(BagError, match=text):
+            next(images)
+
+
+@formats
+def test_a_definition_without_the_wheel_is_named(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+    with any_bag(path, kind, definition='std_msgs/Header header\nfloat32 angle') as send:
+        send('/cam', COMPRESSED, START, format='jpeg', data=JPEG)
+        send(REPORT, STEERING, START, angle=0.5)
+    text = f'{REPORT} at {START} ns must be a readable {STEERING}, got .*steering_wheel_angle'
+    with open_recording(path) as recording, pytest.raises(BagError, match=text):
+        recording.signals()
+
+
+def test_a_definition_that_is_none_is_named(tmp_path):
+    path = tmp_path / 'drive.bag'
+    with rosbag1.Writer(path) as writer:
+        camera = writer.add_connection('/cam', COMPRESSED, msgdef='%%%', md5sum='0')
+        writer.write(camera, START, b'')
+    text = f'/cam at {START} ns must be a readable {COMPRESSED}, got TypesysError: '
+    with open_recording(path) as recording, pytest.raises(BagError, match=text):
+        list(recording.images())
+
+
+def test_messages_that_are_counted_but_gone(tmp_path):
+    path = udacity_bag(tmp_path, 'sqlite3')
+    with sqlite3.connect(path / 'drive.db3') as database:
+        database.execute('DELETE FROM messages')
+    database.close()
+    text = f'{path}: {CAMERA} must give the messages it counts, got none'
+    with open_recording(path) as recording, pytest.raises(BagError, match=re.escape(text)):
+        list(recording.images())
+
+
+@formats
+def test_an_unreadable_picture_is_an_error_of_its_own_alone(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+    with any_bag(path, kind) as send:
+        send('/cam', COMPRESSED, stamp(0), format='jpeg', data=JPEG[:20])
+        send('/cam', COMPRESSED, stamp(1), format='jpeg', data=JPEG)
+    with open_recording(path) as recording:
+        bad, good = recording.images()
+    with pytest.raises(ImageError, match=rf'^{path}: /cam at {stamp(0)} ns: data must be'):
+        bad.rgb()
+    assert good.rgb().shape == RED.shape
+
+
+def test_an_encoding_nobody_knows_is_named(tmp_path):
+    path = tmp_path / 'drive.bag'
+    fields = {'height': 1, 'width': 1, 'step': 1, 'encoding': 'smell8', 'is_bigendian': 0}
+    with any_bag(path, 'ros1') as send:
+        send('/cam', RAW, START, data=np.zeros(1, np.uint8), **fields)
+    with open_recording(path) as recording:
+        (image,) = recording.images()
+    text = f"^{path}: /cam at {START} ns: encoding must be one of .*, got 'smell8'$"
+    with pytest.raises(ImageError, match=text):
+        image.rgb()
+
+
+# Image folders
+
+FULL = 'index,timestamp,width,height,frame_id,filename,angle,torque,speed,lat,long,alt'
+
+
+def image_folder(folder, *rows, columns=FULL):
+    (folder / 'center').mkdir()
+    cv2.imwrite(str(folder / 'center' / '1.jpg'), RED[:, :, ::-1])
+    (folder / 'interpolated.csv').write_text('\n'.join([columns, *rows]) + '\n')
+    return folder
+
+
+def test_a_folder_with_all_columns_and_three_cameras(tmp_path):
+    rows = [
+        f'{t},{t},12,8,{side}_camera,{side}/{t}.jpg,{angle},0.1,{speed},37.4,-122.1,5'
+        for t, angle, speed in ((1, 0.5, 20), (2, -0.25, 21))
+        for side in ('left', 'center', 'right')
+    ]
+    with open_recording(image_folder(tmp_path, *rows)) as recording:
+        signals = recording.signals()
+        first, _ = recording.images()
+    assert recording.format == 'folder'
+    assert (recording.image_topic, recording.steering_topic) == ('center_camera', 'angle')
+    assert recording.topics[:4] == [
+        Topic('center_camera', 'image file', 2),
+        Topic('left_camera', 'image file', 2),
+        Topic('right_camera', 'image file', 2),
+        Topic('alt', 'column', 6),
+    ]
+    assert signals.stamp_ns.tolist() == [1, 2]
+    assert signals.steering_angle.tolist() == [0.5, -0.25]
+    assert signals.speed.tolist() == [20.0, 21.0]
+    assert (first.stamp_ns, first.received_ns, first.frame_id) == (1, 1, 'center_camera')
+    assert (first.format, first.source) == ('jpeg', str(tmp_path / 'center' / '1.jpg'))
+    assert np.abs(first.rgb().astype(int) - RED).max() <= 3  # JPEG
+
+
+def test_a_folder_with_few_columns(tmp_path):
+    path = image_folder(tmp_path, '1,center/1.jpg', '2,center/1.jpg', columns='timestamp,filename')
+    with open_recording(path) as recording:
+        assert (recording.image_topic, recording.steering_topic) == ('camera', None)
+        assert recording.signals() is None
+        assert [image.stamp_ns for image in recording.images()] == [1, 2]
+
+
+def test_a_folder_without_speed_or_with_empty_cells_gives_nan(tmp_path):
+    columns = 'timestamp,filename,angle,public'
+    path = image_folder(tmp_path, '2,a.jpg,0.5,0', '1,a.jpg,,1', columns=columns)
+    with open_recording(path) as recording:
+        signals = recording.signals()
+    assert signals.stamp_ns.tolist() == [2, 1]  # as they stand
+    np.testing.assert_array_equal(signals.steering_angle, [0.5, np.nan])
+    assert np.isnan(signals.speed).all()
+    with open_recording(path, steering_topic='public') as recording:
+        assert recording.signals().steering_angle.tolist() == [0.0, 1.0]
+
+
+def test_the_camera_of_a_folder_can_be_named(tmp_path):
+    columns = 'timestamp,filename,frame_id'
+    path = image_folder(tmp_path, '1,a.jpg,left', '2,b.jpg,right', columns=columns)
+    with open_recording(path, image_topic='right') as recording:
+        assert [image.stamp_ns for image in recording.images()] == [2]
+    text = f'{path} must have one camera, got left, right; name one with --image-topic'
+    with pytest.raises(BagError, match=re.escape(text)):
+        open_recording(path)
+    table = path / 'interpolated.csv'
+    text = f'--image-topic must be a frame_id of {table} (left, right), got center'
+    with pytest.raises(BagError, match=re.escape(text)):
+        open_recording(path, image_topic='center')
+    text = f'--steering-topic must be a column of {table} (no label in it), got angle'
+    with pytest.raises(BagError, match=re.escape(text)):
+        open_recording(path, image_topic='left', steering_topic='angle')
+
+
+def test_a_missing_image_is_an_unreadable_one(tmp_path):
+    path = image_folder(tmp_path, '1,gone.jpg', '2,center/1.jpg', columns='timestamp,filename')
+    with open_recording(path) as recording:
+        gone, there = recording.images()
+    text = f'{path / "gone.jpg"} (No such file or directory): data must be'
+    with pytest.raises(ImageError, match=re.escape(text)):
+        gone.rgb()
+    assert there.rgb().shape == RED.shape
+
+
+@pytest.mark.parametrize(
+    ('table', 'text'),
+    [
+        ('', 'must have the columns timestamp and filename, got an empty file'),
+        ('timestamp,angle\n1,2\n', 'must have the columns timestamp and filename, got timestamp,'),
+        ('timestamp,filename\n', 'must have at least one row, got none'),
+        ('timestamp,filename\n1,a.jpg,3\n', 'line 2 must have 2 cells, got 3'),
+        ('timestamp,filename\n1,"a.jpg\n', 'must be a readable table, got: unexpected end'),
+        ('timestamp,filename\n1,\xff.jpg\n', "must be a readable table, got: 'utf-8' codec"),
+    ],
+)
+def test_a_table_that_is_none(tmp_path, table, text):
+    file = tmp_path / 'interpolated.csv'
+    file.write_bytes(table.encode('latin-1'))
+    with pytest.raises(BagError, match=re.escape(f'{file} {text}')):
+        open_recording(tmp_path)
+
+
+@pytest.mark.parametrize('cell', ['-1', '1.5', '', 'noon', str(2**63), '9' * 5000])
+def test_a_timestamp_that_is_none(tmp_path, cell):
+    path = image_folder(tmp_path, '1,a.jpg', f'{cell},a.jpg', columns='timestamp,filename')
+    text = f"interpolated.csv line 3: timestamp must be ns, got '{cell}'"
+    with open_recording(path) as recording:
+        images = recording.images()
+        next(images)
+        with pytest.raises(BagError, match=re.escape(text)):
+            next(images)
+
+
+def test_a_label_that_is_no_number(tmp_path):
+    path = image_folder(tmp_path, f'{2**63 - 1},a.jpg,left', columns='timestamp,filename,angle')
+    text = "interpolated.csv line 2: angle must be a number, got 'left'"
+    with open_recording(path) as recording, pytest.raises(BagError, match=re.escape(text)):
+        recording.signals()
+
+
+# The writer
+
+
+def test_the_steering_report_is_the_one_of_2016(tmp_path):
+    with rosbag1.Reader(udacity_bag(tmp_path, 'ros1')) as reader:
+        digests = {connection.topic: connection.digest for connection in reader.connections}
+    assert digests[REPORT] == DIGEST_OF_2016
+
+
+@pytest.mark.parametrize('kind', ['sqlite3', 'mcap'])
+def test_ros2_bags_carry_ros2_definitions(tmp_path, kind):
+    with rosbag2.Reader(udacity_bag(tmp_path, kind)) as reader:
+        definitions = {c.msgtype: c.msgdef.data for c in reader.connections}
+    for text in definitions.values():
+        _, header = text.split('MSG: std_msgs/Header\n')
+        fields = header.split('=' * 80)[0].split()
+        assert fields == ['builtin_interfaces/Time', 'stamp', 'string', 'frame_id']
+    assert definitions[STEERING].startswith(STEERING_REPORT)
+
+
+@pytest.mark.parametrize('kind', ['sqlite3', 'mcap'])
+def test_ros2_bags_have_the_metadata_that_rosbag2_reads(tmp_path, kind):
+    path = udacity_bag(tmp_path, kind)
+    metadata = yaml.safe_load((path / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
+    file = {'sqlite3': 'drive.db3', 'mcap': 'drive.mcap'}[kind]
+    assert sorted(p.name for p in path.iterdir()) == [file, 'metadata.yaml']
+    assert metadata['version'] == 8
+    assert metadata['storage_identifier'] == kind
+    assert metadata['relative_file_paths'] == [file]
+    assert metadata['files'] == [
+        {
+            'path': file,
+            'starting_time': {'nanoseconds_since_epoch': START},
+            'duration': {'nanoseconds': 2 * STEP},
+            'message_count': 9,
+        }
+    ]
+    assert metadata['duration'] == {'nanoseconds': 2 * STEP}
+    assert metadata['starting_time'] == {'nanoseconds_since_epoch': START}
+    assert metadata['message_count'] == 9
+    assert (metadata['compression_format'], metadata['compression_mode']) == ('', '')
+    assert {'custom_data', 'ros_distro'} <= metadata.keys()
+    topics = {
+        entry['topic_metadata']['name']: entry for entry in metadata['topics_with_message_count']
+    }
+    assert topics[CAMERA]['message_count'] == 3
+    assert topics[CAMERA]['topic_metadata']['type'] == COMPRESSED
+    assert topics[CAMERA]['topic_metadata']['serialization_format'] == 'cdr'
+    # A string, as Humble wants it.
+    assert topics[CAMERA]['topic_metadata']['offered_qos_profiles'] == ''
+    assert topics[CAMERA]['topic_metadata']['type_description_hash'].startswith('RIHS01_')
+
+
+@formats
+def test_camera_info_holds_the_calibration(tmp_path, kind):
+    path = udacity_bag(tmp_path, kind)
+    reader = rosbag1.Reader(path) if kind == 'ros1' else rosbag2.Reader(path)
+    types = own_types(1 if kind == 'ros1' else 2)
+    deserialize = types.deserialize_ros1 if kind == 'ros1' else types.deserialize_cdr
+    with reader:
+        (connection,) = (c for c in reader.connections if c.topic.endswith('camera_info'))
+        messages = [deserialize(m[2], m[0].msgtype) for m in reader.messages([connection])]
+    info = messages[2]
+    k, p = (info.K, info.P) if kind == 'ros1' else (info.k, info.p)
+    assert (info.height, info.width, info.header.frame_id) == (8, 12, 'center_camera')
+    assert k.reshape(3, 3).tolist() == [[500, 0, 6], [0, 501, 4], [0, 0, 1]]
+    assert p.reshape(3, 4).tolist() == [[500, 0, 6, 0], [0, 501, 4, 0], [0, 0, 1, 0]]
+    if kind == 'ros1':
+        assert [message.header.seq for message in messages] == [0, 1, 2]
+
+
+@formats
+def test_the_same_calls_give_the_same_bytes(tmp_path, kind):
+    bags = [udacity_bag(tmp_path / name, kind) for name in ('a', 'b')]
+    first, second = (
+        {file.name: file.read_bytes() for file in ([bag] if bag.is_file() else bag.iterdir())}
+        for bag in bags
+    )
+    assert first == second
+
+
+@formats
+def test_the_writer_leaves_nothing_but_the_bag(tmp_path, kind):
+    path = udacity_bag(tmp_path / 'new' / 'folders', kind)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@formats
+def test_an_error_while_writing_leaves_nothing(tmp_path, kind):
+    path = tmp_path / NAMES[kind]
+
+    def write():
+        with BagWriter(path, kind) as writer:
+            writer.image(START, RED)
+            assert not path.exists()
+            raise KeyError('mine')
+
+    with pytest.raises(KeyError, match='mine'):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+@formats
+def test_an_existing_bag_is_not_overwritten(tmp_path, kind):
+    path = udacity_bag(tmp_path, kind)
+    with pytest.raises(BagError, match=f'^{path} must not exist yet, got an older one; remove it'):
+        BagWriter(path, kind)
+
+
+def test_the_writer_refuses_what_it_cant_write(tmp_path):
+    with pytest.raises(ValueError, match="format must be one of ros1, sqlite3, mcap, got 'tape'"):
+        BagWriter(tmp_path / 'drive', 'tape')
+    with pytest.raises(BagError, match=r'path must end in \.bag for format ros1, got .*drive$'):
+        BagWriter(tmp_path / 'drive', 'ros1')
+    writer = BagWriter(tmp_path / 'drive', 'mcap')
+    with pytest.raises(RuntimeError, match='must be used in a with statement, got a call outside'):
+        writer.steering(START, 0.0, 0.0)
+    with writer:
+        for bad in (-1, 2**31 * 10**9):
+            with pytest.raises(ValueError, match=rf'stamp_ns must be in 0\.\.\d+, got {bad}'):
+                writer.steering(bad, 0.0, 0.0)
+        writer.steering(np.int64(2**31 * 10**9 - 1), 0.0, 0.0)
+        for send in (writer.image, writer.raw_image):
+            for bad in (RED[:, :, 0], RED[:, :, :2], RED.astype(float), RED[:0]):
+                with pytest.raises(ValueError, match=r'rgb must be \(H, W, 3\) uint8, got \('):
+                    send(START, bad)
