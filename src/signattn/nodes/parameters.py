@@ -1,0 +1,115 @@
+"""Parameters of a node as a table: default, unit, range, and the refusal of anything else."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from signattn.share import unknown_key
+
+Value = bool | int | float | str
+
+_ROS_OWN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
+
+
+@dataclass(frozen=True)
+class NodeParameter:
+    """One parameter.
+
+    Attributes:
+        name: Its name.
+        default: Its value where none is given; decides the type.
+        description: What it does, with the unit.
+        lower: Smallest value of a number.
+        upper: Largest value of a number.
+        choices: The values that a string may have; empty for any.
+        live: Whether it may be changed while the node runs.
+    """
+
+    name: str
+    default: Value
+    description: str
+    lower: float = -math.inf
+    upper: float = math.inf
+    choices: tuple[str, ...] = ()
+    live: bool = False
+
+    def descriptor(self) -> ParameterDescriptor:
+        """What ``ros2 param describe`` shows."""
+        described = ParameterDescriptor(
+            description=self.description,
+            read_only=not self.live,
+            # An integer for a number would end the node if the type were fixed.
+            dynamic_typing=isinstance(self.default, float),
+        )
+        if self.choices:
+            described.additional_constraints = 'one of ' + ', '.join(self.choices)
+        if isinstance(self.default, float) and math.isfinite(self.lower + self.upper):
+            limits = FloatingPointRange(from_value=self.lower, to_value=self.upper)
+            described.floating_point_range = [limits]
+        return described
+
+    def refusal(self, value: object) -> str:
+        """Why a value can't be taken; empty if it can.
+
+        Args:
+            value: What was given.
+
+        Returns:
+            A sentence, or nothing.
+        """
+        if isinstance(self.default, float) or type(self.default) is int:
+            wanted = (float, int) if isinstance(self.default, float) else (int,)
+            if type(value) not in wanted or not self.lower <= value <= self.upper:  # type: ignore[operator]
+                return f'{self.name} must be a number in {self._interval()}, got {value!r}'
+        elif self.choices and value not in self.choices:
+            return f'{self.name} must be one of {", ".join(self.choices)}, got {value!r}'
+        return ''
+
+    def _interval(self) -> str:
+        return f'[{self.lower:g}, {self.upper:g}]'
+
+
+def declare(node: Node, parameters: Sequence[NodeParameter]) -> None:
+    """Declare parameters, guard them from now on, and warn of names that nobody knows.
+
+    Args:
+        node: The node.
+        parameters: Its parameters.
+
+    Raises:
+        ParameterException: If a value given at start has the wrong type or lies outside its range.
+    """
+    known = {parameter.name: parameter for parameter in parameters}
+
+    def check(changes: list[Parameter]) -> SetParametersResult:
+        refusals = [known[c.name].refusal(c.value) for c in changes if c.name in known]
+        reason = next(filter(None, refusals), '')
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    node.add_on_set_parameters_callback(check)
+    for parameter in parameters:
+        node.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
+    # rclpy passes over names that aren't declared; a file for all nodes may hold such, so this
+    # is no error.
+    for name in getattr(node, '_parameter_overrides', {}):
+        if name not in known and not name.startswith(_ROS_OWN):
+            node.get_logger().warning(f'parameter: {unknown_key(name, list(known))}')
+
+
+def number(node: Node, name: str) -> float:
+    """Value of a number, whether an integer was typed or not."""
+    return float(node.get_parameter(name).value)
+
+
+def flag(node: Node, name: str) -> bool:
+    """Value of a switch."""
+    return bool(node.get_parameter(name).value)
+
+
+def text(node: Node, name: str) -> str:
+    """Value of a string."""
+    return str(node.get_parameter(name).value)

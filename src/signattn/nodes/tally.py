@@ -1,0 +1,66 @@
+"""What became of the camera's frames: counts, latency, rates. Knows nothing of ROS."""
+
+from collections import Counter, deque
+
+import numpy as np
+
+NS_PER_S = 1_000_000_000
+_KEPT = 1000
+
+
+class Tally:
+    """Counts of frames, and the latency and the rate of the last ones.
+
+    Attributes:
+        counts: How many frames were ``received``, ``answered`` and ``skipped`` (by the rate of the
+            model), how many ``resets`` of the state there were.
+        dropped: How many frames couldn't be used, for each reason.
+        aspect_ratio: Width over height of the last picture; 0 before the first.
+    """
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.counts = Counter({'received': 0, 'answered': 0, 'skipped': 0, 'resets': 0})
+        self.dropped: Counter[str] = Counter()
+        self.aspect_ratio = 0.0
+        self._latencies_ms: deque[float] = deque(maxlen=_KEPT)
+        self._stamps_ns: deque[int] = deque(maxlen=100)
+        self._last_ns: int | None = None
+
+    def receive(self, stamp_ns: int, now_ns: int) -> None:
+        """Count a frame that came in.
+
+        Args:
+            stamp_ns: ns, its stamp.
+            now_ns: ns, a clock that never stands still.
+        """
+        self.counts['received'] += 1
+        self._last_ns = now_ns
+        if self._stamps_ns and stamp_ns <= self._stamps_ns[-1]:
+            self._stamps_ns.clear()
+        self._stamps_ns.append(stamp_ns)
+
+    def answer(self, latency_ns: int) -> None:
+        """Count an answer.
+
+        Args:
+            latency_ns: ns from the frame's arrival to its published curvature.
+        """
+        self.counts['answered'] += 1
+        self._latencies_ms.append(latency_ns / 1e6)
+
+    def camera_hz(self) -> float | None:
+        """Rate of the camera by its stamps; None before the tenth frame."""
+        if len(self._stamps_ns) < 10:
+            return None
+        return (len(self._stamps_ns) - 1) * NS_PER_S / (self._stamps_ns[-1] - self._stamps_ns[0])
+
+    def latency_ms(self, percent: float) -> float | None:
+        """Percentile of the last 1,000 latencies, ms; None before the first."""
+        if not self._latencies_ms:
+            return None
+        return float(np.percentile(np.array(self._latencies_ms), percent))
+
+    def silence_s(self, now_ns: int) -> float | None:
+        """Seconds since the last frame came in; None before the first."""
+        return None if self._last_ns is None else (now_ns - self._last_ns) / NS_PER_S

@@ -1,0 +1,16 @@
+"""How a recording's images travel."""
+
+from signattn.bag import Recording
+
+
+def transport(recording: Recording) -> str:
+    """As they were recorded: nothing is encoded or decoded on the way.
+
+    Args:
+        recording: Where the images are.
+
+    Returns:
+        ``raw`` or ``compressed``.
+    """
+    types = {topic.name: topic.type for topic in recording.topics}
+    return 'raw' if types.get(recording.image_topic) == 'sensor_msgs/msg/Image' else 'compressed'

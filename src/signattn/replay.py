@@ -1,0 +1,296 @@
+"""A recording through the real nodes, each a process of its own, and the score of the answers."""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from signattn.bag import Recording, open_recording
+from signattn.labels import MAX_GAP_S, labels_at
+from signattn.model import Checkpoint, load
+from signattn.nodes import ledger
+from signattn.nodes.dds import profile_environment
+from signattn.nodes.transport import transport
+from signattn.preprocess import Preprocessing
+from signattn.share import share_path
+from signattn.vehicle import Vehicle, load_vehicle, steering_from_curvature
+
+METRICS, NODES = 'metrics.json', 'nodes.yaml'
+STOP_S = 5.0
+TAIL_LINES = 12
+
+Mode = Literal['lockstep', 'realtime']
+
+
+class ReplayError(RuntimeError):
+    """Nodes that couldn't be started or didn't do their work."""
+
+
+def replay(
+    model: Path,
+    source: Path,
+    out: Path,
+    *,
+    mode: Mode = 'lockstep',
+    rate: float = 1.0,
+    vehicle: str | None = None,
+    assume_speed: float | None = None,
+    image_topic: str | None = None,
+    steering_topic: str | None = None,
+    device: str = 'auto',
+    timeout_s: float = 2.0,
+    wait_s: float = 120.0,
+) -> dict[str, Any]:
+    """Play a recording to the drive node and score what it answers.
+
+    Args:
+        model: A checkpoint's folder.
+        source: A bag, or a folder with interpolated.csv.
+        out: Folder for metrics.json, answers.csv, attention.npy and the logs of the nodes.
+        mode: ``lockstep``: every image is answered before the next goes out, however long that
+            takes. ``realtime``: as recorded, and what comes too late is lost.
+        rate: Speed of realtime, 2 is twice as fast.
+        vehicle: Name or file of the vehicle; the model's own by default.
+        assume_speed: m/s, for a recording without speed.
+        image_topic: Camera of the recording; found by type if not given.
+        steering_topic: Steering of the recording; found by type if not given.
+        device: Where the network runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        timeout_s: s, after which an image without answer is sent again.
+        wait_s: s, longest wait for the drive node to be ready.
+
+    Returns:
+        What metrics.json holds. Without steering there is no ``mae_…``, and ``note`` says so.
+
+    Raises:
+        ValueError: If an argument, the model or the recording can't be used.
+        ReplayError: If a node fails; the text holds the end of its log.
+        OSError: If something can't be written.
+    """
+    if mode not in ('lockstep', 'realtime'):
+        raise ValueError(f'mode must be lockstep or realtime, got {mode!r}')
+    if not (math.isfinite(rate) and rate > 0):
+        raise ValueError(f'rate must be above 0, got {rate}')
+    checkpoint = load(model)
+    driven = load_vehicle(vehicle) if vehicle else checkpoint.vehicle
+    with open_recording(
+        source, image_topic=image_topic, steering_topic=steering_topic
+    ) as recording:
+        # Whatever is wrong with the labels is said now, not after the drive.
+        labels_at(recording, np.zeros(0, np.int64), driven, assume_speed)
+        _prepare(out)
+        rate_hz = Preprocessing.from_mapping(checkpoint.preprocessing).rate_hz
+        drive = _for_drive_node(recording, model, mode, device)
+        player = _for_replay_node(recording, out, mode) | {
+            'rate': float(rate),
+            'rate_hz': float(rate_hz),
+            'timeout': float(timeout_s),
+            'wait': float(wait_s),
+        }
+        _run(drive, player, out)
+        entries = ledger.read(out)
+        metrics = _about(checkpoint, recording, mode, rate)
+        metrics |= _delivery(entries) | _accuracy(entries, recording, driven, assume_speed)
+    _write(out / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False))
+    return metrics
+
+
+def _prepare(out: Path) -> None:
+    """Leave nothing of an earlier replay that could be taken for this one's."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (METRICS, ledger.ANSWERS, ledger.ATTENTION):
+        (out / name).unlink(missing_ok=True)
+
+
+def _for_drive_node(recording: Recording, model: Path, mode: Mode, device: str) -> dict[str, Any]:
+    sent = transport(recording)
+    parameters = {
+        'model': str(model.resolve()),
+        'device': device,
+        'image_transport': sent,
+        'max_age': 0.0,  # a recording is as old as it is
+        'max_gap': MAX_GAP_S,
+    }
+    if mode == 'lockstep':
+        topic = '/image' if sent == 'raw' else '/image/compressed'
+        parameters[f'qos_overrides.{topic}.subscription.reliability'] = 'reliable'
+    return parameters
+
+
+def _for_replay_node(recording: Recording, out: Path, mode: Mode) -> dict[str, Any]:
+    return {
+        'source': str(recording.path.resolve()),
+        'image_topic': recording.image_topic,
+        'out': str(out.resolve()),
+        'mode': mode,
+        'max_gap': MAX_GAP_S,
+    }
+
+
+def _run(drive_node: Mapping[str, Any], replay_node: Mapping[str, Any], out: Path) -> None:
+    """Run both nodes until the recording is over.
+
+    Args:
+        drive_node: Its parameters.
+        replay_node: Its parameters.
+        out: Folder for parameters and logs.
+
+    Raises:
+        ReplayError: If one of them fails.
+    """
+    nodes = {'/signattn': drive_node, '/replay': replay_node}
+    files = {name: {'ros__parameters': dict(values)} for name, values in nodes.items()}
+    _write(out / NODES, yaml.safe_dump(files, sort_keys=False, allow_unicode=True))
+    environment = _environment(os.environ)
+    with contextlib.ExitStack() as stack:
+        drive = stack.enter_context(_node('drive_node', out, environment))
+        player = stack.enter_context(_node('replay_node', out, environment))
+        while player.poll() is None:
+            if drive.poll() is not None:
+                raise _failure('drive_node', drive.returncode, out)
+            time.sleep(0.02)
+        if player.returncode:
+            raise _failure('replay_node', player.returncode, out)
+
+
+@contextlib.contextmanager
+def _node(
+    name: str, out: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A node's process, ended on leaving."""
+    command = [sys.executable, '-m', f'signattn.nodes.{name}', '--ros-args']
+    command += ['--params-file', str(out / NODES), '--disable-external-lib-logs']
+    with (out / f'{name}.log').open('wb') as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for request in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            process.send_signal(request)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_S)
+
+
+def _failure(name: str, status: int, out: Path) -> ReplayError:
+    log = out / f'{name}.log'
+    lines = log.read_text(encoding='utf-8', errors='replace').splitlines()[-TAIL_LINES:]
+    said = '\n  '.join(lines) or 'nothing'
+    return ReplayError(
+        f'{name} must run to the end, ended with status {status}; it said ({log}):\n  {said}'
+    )
+
+
+def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Environment of the nodes: to themselves, unless the user has named a domain."""
+    environment = dict(ours)
+    if not environment.get('ROS_DOMAIN_ID'):
+        environment['ROS_DOMAIN_ID'] = str(free_domain_id())
+        environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    profile = share_path('config/fastdds.xml')
+    return environment | profile_environment(profile, environment)
+
+
+def free_domain_id() -> int:
+    """A ROS domain that nobody on this machine uses.
+
+    Returns:
+        A domain from 1 to 100, such that the port of its first participant is free.
+
+    Raises:
+        ReplayError: If there is none.
+    """
+    first = os.getpid() % 100
+    for domain in ((first + step) % 100 + 1 for step in range(100)):
+        # Ports of DDS: 7400 + 250 · domain, and + 10 for the first participant.
+        probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with probe, contextlib.suppress(OSError):
+            probe.bind(('', 7400 + 250 * domain + 10))
+            return domain
+    raise ReplayError('a ROS domain from 1 to 100 must be free, all are taken: set ROS_DOMAIN_ID')
+
+
+def _about(
+    checkpoint: Checkpoint, recording: Recording, mode: Mode, rate: float
+) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        'model': checkpoint.name,
+        'model_checksum': checkpoint.checksum,
+        'source': recording.path.name,
+        'image_topic': recording.image_topic,
+        'mode': mode,
+    }
+    return about if mode == 'lockstep' else about | {'rate': rate}
+
+
+def _delivery(entries: list[ledger.Entry]) -> dict[str, Any]:
+    """What came of the images, and how fast."""
+    counts = Counter(entry.status for entry in entries)
+    answered = [entry for entry in entries if entry.status == ledger.ANSWERED]
+    delivery: dict[str, Any] = {
+        'images': len(entries),
+        'sent': sum(entry.sent_ns is not None for entry in entries),
+    }
+    for status in (ledger.ANSWERED, ledger.LOST, ledger.SKIPPED, ledger.UNREADABLE):
+        delivery[status] = counts[status]
+    if not answered:
+        return delivery
+    sent = np.array([entry.sent_ns for entry in answered], np.int64)
+    came = np.array([entry.answered_ns for entry in answered], np.int64)
+    latency_ms = (came - sent) / 1e6
+    return delivery | {
+        'latency_ms_p50': float(np.percentile(latency_ms, 50)),
+        'latency_ms_p99': float(np.percentile(latency_ms, 99)),
+        'frames_per_s': float(len(answered) / ((came.max() - sent.min()) / 1e9)),
+    }
+
+
+def _accuracy(
+    entries: list[ledger.Entry],
+    recording: Recording,
+    vehicle: Vehicle,
+    assume_speed: float | None,
+) -> dict[str, Any]:
+    """How far the answers are from what was driven, against raw labels."""
+    answered = [entry for entry in entries if entry.curvature is not None]
+    stamps = np.array([entry.stamp_ns for entry in answered], np.int64)
+    curvature = np.array([entry.curvature for entry in answered], np.float64)
+    labels = labels_at(recording, stamps, vehicle, assume_speed)
+    scored = np.isfinite(labels.curvature)
+    if not scored.any():
+        what = 'steering near an answered image' if recording.steering_topic else 'steering'
+        return {'scored': 0, 'note': f'not scored: the recording has no {what}'}
+    driven = labels.steering_angle[scored]
+    answer = steering_from_curvature(curvature[scored], labels.speed[scored], vehicle)
+    return {
+        'scored': int(scored.sum()),
+        'mae_deg': _mean_abs(np.degrees(answer - driven)),
+        'mae_per_m': _mean_abs(curvature[scored] - labels.curvature[scored]),
+        'mae_deg_zero': _mean_abs(np.degrees(driven)),
+    }
+
+
+def _mean_abs(values: NDArray[np.float64]) -> float:
+    return float(np.abs(values).mean())
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f'.{path.name}.partial')
+    partial.write_text(text + '\n', encoding='utf-8')
+    partial.replace(path)
