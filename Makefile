@@ -25,10 +25,10 @@ COLCON := $(VENV)/.colcon
 DEMO := build/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format build clean
+.PHONY: help demo test lint format build build-test clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: $(READY) ## a minute's drive rendered, sent through the nodes and scored, in build/demo
 	rm -rf $(DEMO)
@@ -50,10 +50,12 @@ format: $(READY) ## put the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-build: $(COLCON) ## colcon build and colcon test of the ROS 2 package, in build, install and log
+build: $(COLCON) ## the ROS 2 package as a robot builds it (colcon), in build and install
 	PATH="$(abspath $(BIN)):$$PATH" colcon build --packages-select signattn
+
+build-test: build ## the tests as colcon runs them, on what it built
 	PATH="$(abspath $(BIN)):$$PATH" colcon test --packages-select signattn
-	PATH="$(abspath $(BIN)):$$PATH" colcon test-result --verbose
+	$(BIN)/colcon test-result --test-result-base build/signattn --verbose
 
 clean: ## remove what the other targets made, the environment too
 	rm -rf $(VENV) build install log dist src/*.egg-info
