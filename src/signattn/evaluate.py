@@ -1,0 +1,339 @@
+"""How far the predictions are from what was driven, beside what needs no network."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+
+from signattn.drive import Drive, DriveError, Split, windows
+from signattn.model import Checkpoint, Network, State
+from signattn.motion import fit_weight, image_motion
+from signattn.preprocess import NS_PER_S, Preprocessing, scale
+from signattn.vehicle import steering_from_curvature
+
+_CHUNK = 64  # frames that go through the network at once
+_WINDOW = 20
+_STRIDE = 10
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is scored.
+
+    Attributes:
+        part: ``all`` frames, or only those that the split of the training kept ``apart``.
+        windows: Also score windows of 20 frames in order, frozen and shuffled, which tells
+            whether the network needs the motion: every tenth frame is the end of one.
+        block_s: s; the interval of the error is a bootstrap over blocks of this length.
+        seed: Of the shuffling and the bootstrap.
+    """
+
+    part: Literal['all', 'apart'] = 'all'
+    windows: bool = True
+    block_s: float = 10.0
+    seed: int = 0
+
+
+class Scored(NamedTuple):
+    """What was predicted for a drive.
+
+    Attributes:
+        drive: The drive.
+        part: (N,) bool, the frames that count.
+        curvature: (N,) float64, predicted, 1/m.
+    """
+
+    drive: Drive
+    part: NDArray[np.bool_]
+    curvature: Floats
+
+
+def predict(network: Network, drive: Drive) -> Floats:
+    """Curvature of every frame, the state carried from the first; afresh behind a gap.
+
+    Args:
+        network: In evaluation mode.
+        drive: The drive.
+
+    Returns:
+        (N,) float64, 1/m, left positive.
+    """
+    device = network.curvature_scale.device
+    curvature = np.empty(len(drive))
+    with torch.inference_mode():
+        for stretch in drive.stretches():
+            state: State | None = None
+            for start in range(stretch.start, stretch.stop, _CHUNK):
+                chunk = slice(start, min(start + _CHUNK, stretch.stop))
+                frames = torch.from_numpy(scale(drive.frames[chunk])[None]).to(device)
+                output = network(frames, state)
+                state = output.state
+                curvature[chunk] = output.curvature[0].cpu().numpy()
+    return curvature
+
+
+def evaluate(
+    checkpoint: Checkpoint, drives: list[Drive], config: EvaluateConfig | None = None
+) -> tuple[dict[str, Any], list[Scored]]:
+    """Score a network on drives, beside predictors that need none.
+
+    Args:
+        checkpoint: The network.
+        drives: With steering.
+        config: What is scored.
+
+    Returns:
+        Metrics with units in the keys, and the predictions.
+
+    Raises:
+        DriveError: If a drive has no steering, was made with another preprocessing, or the part
+            that is to be scored is empty.
+    """
+    config = config or EvaluateConfig()
+    split = _split_of(checkpoint) if config.part == 'apart' else Split('none')
+    scored = []
+    for drive in drives:
+        drive.require_labels()
+        check_preprocessing(checkpoint, drive)
+        part = split.parts(drive)[1] if config.part == 'apart' else np.ones(len(drive), bool)
+        part &= np.isfinite(drive.column('curvature'))
+        scored.append(Scored(drive, part, predict(checkpoint.network, drive)))
+    if not any(item.part.any() for item in scored):
+        raise DriveError(f'{drives[0].path}: the part to score must hold a label, got none')
+    metrics = score(scored, config)
+    metrics['seen_in_training'] = _seen(checkpoint, drives) and config.part == 'all'
+    if config.part == 'apart':
+        metrics |= _score_motion(scored, split)
+    if config.windows:
+        metrics |= _score_windows(checkpoint.network, scored, config)
+    return metrics, scored
+
+
+def check_preprocessing(checkpoint: Checkpoint, drive: Drive) -> None:
+    """Refuse a drive whose frames were made in another way than the network's.
+
+    Args:
+        checkpoint: The network.
+        drive: The drive.
+
+    Raises:
+        DriveError: If crop or rate differ.
+    """
+    expected = Preprocessing.from_mapping(checkpoint.preprocessing).to_mapping()
+    actual = drive.preprocessing.to_mapping()
+    for key, value in expected.items():
+        if key != 'aspect_ratio' and actual[key] != value:
+            raise DriveError(
+                f'{drive.path}: {key} must be {value} as in the training of '
+                f'{checkpoint.name}, got {actual[key]}: convert the recording again'
+            )
+
+
+def score(scored: list[Scored], config: EvaluateConfig) -> dict[str, Any]:
+    """Errors over all frames that count, in degrees at the wheel and in 1/m.
+
+    Args:
+        scored: Predictions.
+        config: Length of the bootstrap's blocks, and its seed.
+
+    Returns:
+        Metrics with units in the keys. ``mae_deg_zero`` always answers 0; ``mae_deg_previous``
+        repeats the label before, which no network can see.
+    """
+    errors = {'': [], '_zero': [], '_previous': []}  # type: dict[str, list[Floats]]
+    per_m, blocks = [], []
+    for index, (drive, part, curvature) in enumerate(scored):
+        angle, truth = drive.column('steering_angle'), drive.column('curvature')
+        predicted = steering_from_curvature(curvature, drive.column('speed'), drive.vehicle)
+        errors[''].append(_degrees(predicted - angle)[part])
+        errors['_zero'].append(_degrees(angle)[part])
+        errors['_previous'].append(_degrees(_previous(drive, angle) - angle)[part])
+        per_m.append(np.abs(curvature - truth)[part])
+        seconds = (drive.stamps_ns[part] - drive.stamps_ns[0]) / NS_PER_S
+        blocks.append(index * 1_000_000 + seconds // config.block_s)
+    own = np.concatenate(errors[''])
+    low, high = block_interval(own, np.concatenate(blocks), config.seed)
+    metrics: dict[str, Any] = {'frames': len(own)}
+    for name, parts in errors.items():
+        metrics[f'mae_deg{name}'] = float(np.nanmean(np.concatenate(parts)))
+        if not name:
+            metrics['mae_deg_low'], metrics['mae_deg_high'] = low, high
+    metrics['mae_per_m'] = float(np.concatenate(per_m).mean())
+    return metrics
+
+
+def block_interval(
+    errors: Floats, blocks: Floats, seed: int, confidence: float = 0.95
+) -> tuple[float | None, float | None]:
+    """Bootstrap interval of a mean over frames that aren't independent: whole blocks are drawn.
+
+    Args:
+        errors: (N,) float64.
+        blocks: (N,) which block each frame is in.
+        seed: Of the draws.
+        confidence: Coverage.
+
+    Returns:
+        Lower and upper bound in the unit of errors; None each with fewer than two blocks.
+    """
+    _, block = np.unique(blocks, return_inverse=True)
+    sums, counts = np.bincount(block, errors), np.bincount(block)
+    if len(sums) < 2:
+        return None, None
+
+    def mean(total: Floats, count: Floats, axis: int = -1) -> Floats:
+        return np.asarray(total.sum(axis) / count.sum(axis))
+
+    interval = stats.bootstrap(
+        (sums, counts),
+        mean,
+        paired=True,
+        vectorized=True,
+        n_resamples=2000,
+        confidence_level=confidence,
+        method='percentile',
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def _degrees(angle: Floats) -> Floats:
+    return np.abs(np.degrees(angle))
+
+
+def _previous(drive: Drive, angle: Floats) -> Floats:
+    previous = np.full(len(angle), np.nan)
+    previous[1:] = angle[:-1]
+    for stretch in drive.stretches():
+        previous[stretch.start] = np.nan
+    return previous
+
+
+def _split_of(checkpoint: Checkpoint) -> Split:
+    recorded = checkpoint.training.get('split')
+    if not recorded or recorded.get('kind') == 'none':
+        raise DriveError(
+            f'{checkpoint.name} must have kept a part apart in training to be scored on it, got '
+            f'split {recorded}: score all frames of a drive that it has not seen'
+        )
+    return Split(**recorded)
+
+
+def _seen(checkpoint: Checkpoint, drives: list[Drive]) -> bool:
+    known = {drive.get('frames_sha256') for drive in checkpoint.training.get('drives', [])}
+    return any(drive.description['checksums']['frames_sha256'] in known for drive in drives)
+
+
+def _score_motion(scored: list[Scored], split: Split) -> dict[str, Any]:
+    """The one-weight regressor from image motion, fitted on the training parts."""
+    motions = [image_motion(item.drive) for item in scored]
+    train = [split.parts(item.drive)[0] for item in scored]
+    truths = [item.drive.column('curvature') for item in scored]
+    weight = fit_weight(
+        np.concatenate([motion[part] for motion, part in zip(motions, train, strict=True)]),
+        np.concatenate([truth[part] for truth, part in zip(truths, train, strict=True)]),
+    )
+    errors = []
+    for item, motion in zip(scored, motions, strict=True):
+        # Without motion, at the first frame, the answer is straight on.
+        curvature = weight * np.nan_to_num(motion)
+        drive = item.drive
+        angle = steering_from_curvature(curvature, drive.column('speed'), drive.vehicle)
+        errors.append(_degrees(angle - drive.column('steering_angle'))[item.part])
+    return {'mae_deg_motion': float(np.concatenate(errors).mean())}
+
+
+def _score_windows(
+    network: Network, scored: list[Scored], config: EvaluateConfig
+) -> dict[str, Any]:
+    """Error at the last frame of windows in order, frozen on it, and shuffled before it."""
+    rng = np.random.default_rng(config.seed)
+    errors: dict[str, list[float]] = {'ordered': [], 'frozen': [], 'shuffled': []}
+    for drive, part, _ in scored:
+        starts = windows(drive, _WINDOW)
+        ends = starts + _WINDOW - 1
+        starts = starts[part[ends]][::_STRIDE]
+        for start in starts:
+            order = np.arange(start, start + _WINDOW)
+            shuffled = np.append(rng.permutation(order[:-1]), order[-1])
+            end = int(order[-1])
+            orders = {'ordered': order, 'frozen': np.full(_WINDOW, end), 'shuffled': shuffled}
+            answers = _answer_windows(network, drive, list(orders.values()))
+            speed, truth = drive.column('speed')[end], drive.column('steering_angle')[end]
+            angles = steering_from_curvature(answers, speed, drive.vehicle)
+            for name, angle in zip(orders, angles, strict=True):
+                errors[name].append(float(_degrees(angle - truth)))
+    if not errors['ordered']:
+        return {}
+    return {f'mae_deg_{name}': float(np.mean(values)) for name, values in errors.items()}
+
+
+def _answer_windows(network: Network, drive: Drive, orders: list[NDArray[np.int64]]) -> Floats:
+    frames = np.stack([drive.frames[order] for order in orders])
+    device = network.curvature_scale.device
+    with torch.inference_mode():
+        output = network(torch.from_numpy(scale(frames)).to(device))
+    return np.asarray(output.curvature[:, -1].cpu().numpy(), np.float64)
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Write metrics.json; it appears only when whole.
+
+    Args:
+        path: The file.
+        metrics: Numbers with units in their keys; NaN is refused.
+
+    Raises:
+        ValueError: If a number is NaN or infinite.
+    """
+    write_text(path, json.dumps(metrics, indent=2, allow_nan=False) + '\n')
+
+
+def write_predictions(path: Path, scored: list[Scored]) -> None:
+    """Write one row a frame: drive, stamp, what was driven and predicted, and whether it counts.
+
+    Args:
+        path: The csv file.
+        scored: Predictions.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(
+        ('drive', 'stamp_ns', 'steering_angle', 'curvature', 'predicted_curvature', 'counts')
+    )
+    for item in scored:
+        writer.writerows(_rows(item))
+    write_text(path, text.getvalue())
+
+
+def _rows(item: Scored) -> Iterator[tuple[object, ...]]:
+    drive = item.drive
+    columns = (drive.stamps_ns, drive.column('steering_angle'), drive.column('curvature'))
+    for stamp, angle, truth, predicted, counts in zip(
+        *columns, item.curvature, item.part, strict=True
+    ):
+        yield drive.name, int(stamp), angle, truth, predicted, int(counts)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file; it appears only when whole.
+
+    Args:
+        path: The file.
+        text: What it holds.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'.{path.name}.{os.getpid()}')
+    partial.write_text(text, encoding='utf-8')
+    partial.replace(path)

@@ -1,0 +1,139 @@
+"""Attention for the eye: heatmap, overlay, and a bar for the steering."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+BLUR_PX = 4.0
+"""Standard deviation of the blur, in pixels of the 80×160 input."""
+
+_INPUT_WIDTH = 160
+_PREDICTED, _TRUE = (255, 170, 30), (120, 230, 120)
+_FULL_BAR_DEG = 90.0
+
+
+def heatmap(
+    attention: NDArray[np.float32], height: int, width: int, blur_px: float = BLUR_PX
+) -> NDArray[np.float32]:
+    """Upsample and blur an attention map.
+
+    Args:
+        attention: (10, 20) float, the weights.
+        height: Rows of the picture that it belongs to.
+        width: Pixels in a row of it.
+        blur_px: Standard deviation of the Gaussian blur in pixels of a picture 160 wide; it grows
+            with the picture. 0 for none.
+
+    Returns:
+        (height, width) float32 in [0, 1], 1 at the most attended place; all 0 if the weights are
+        all equal.
+
+    Raises:
+        ValueError: If attention isn't two-dimensional or not finite.
+
+    Source: Tashiro and Awano 2023, section IV-B.2.
+    """
+    if attention.ndim != 2 or not np.isfinite(attention).all():
+        raise ValueError(f'attention must be finite and (10, 20), got {attention.shape}')
+    # Blurred on the network's own grid of pixels, then enlarged: the same map at a fraction of
+    # the cost of blurring a large picture.
+    scale = _INPUT_WIDTH // attention.shape[1]
+    small = np.repeat(np.repeat(attention.astype(np.float32), scale, 0), scale, 1)
+    if blur_px > 0:
+        small = cv2.GaussianBlur(small, (0, 0), blur_px, borderType=cv2.BORDER_REFLECT)
+    low, high = float(small.min()), float(small.max())
+    spread = high - low
+    if spread <= 1e-6 * max(abs(high), 1e-12):
+        return np.zeros((height, width), np.float32)
+    small = (small - low) / spread
+    enlarged = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(enlarged.clip(0, 1), np.float32)
+
+
+def colour(heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Colours of a heatmap.
+
+    Args:
+        heat: (H, W) float in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8, RGB, from dark blue to yellow-red (OpenCV's turbo).
+    """
+    levels = (heat * 255).astype(np.uint8)
+    return np.asarray(
+        cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB), np.uint8
+    )
+
+
+def overlay(
+    image: NDArray[np.uint8], heat: NDArray[np.float32], strength: float = 0.6
+) -> NDArray[np.uint8]:
+    """Lay a heatmap over its picture; where there's no attention the picture stays as it is.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        heat: (H, W) float in [0, 1].
+        strength: Opacity at the most attended place, in [0, 1].
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        ValueError: If the sizes differ or strength is outside [0, 1].
+    """
+    if image.shape[:2] != heat.shape:
+        raise ValueError(f'heat must be {image.shape[:2]} like the picture, got {heat.shape}')
+    if not 0 <= strength <= 1:
+        raise ValueError(f'strength must be in [0, 1], got {strength}')
+    opacity = heat * np.float32(strength)
+    return np.asarray(cv2.blendLinear(colour(heat), image, opacity, 1 - opacity), np.uint8)
+
+
+def draw_steering(
+    image: NDArray[np.uint8], predicted: float | None, true: float | None = None
+) -> NDArray[np.uint8]:
+    """Draw steering-wheel angles as bars at the lower edge, left turns to the left.
+
+    Args:
+        image: (H, W, 3) uint8, RGB; not modified.
+        predicted: rad at the wheel, left positive; None or NaN draws no bar.
+        true: The recorded angle, likewise.
+
+    Returns:
+        (H, W, 3) uint8, RGB. The bars are full at 90°.
+    """
+    drawn = image.copy()
+    height, width = drawn.shape[:2]
+    thick = max(3, height // 40)
+    y = height - 4 * thick
+    half = int(0.4 * width)
+    cv2.rectangle(
+        drawn, (width // 2 - half, y - thick), (width // 2 + half, y + 3 * thick), (25, 25, 25), -1
+    )
+    for row, (name, angle, paint) in enumerate(
+        (('predicted', predicted, _PREDICTED), ('driven', true, _TRUE))
+    ):
+        if angle is None or not np.isfinite(angle):
+            continue
+        degrees = float(np.degrees(angle))
+        end = width // 2 - round(np.clip(degrees / _FULL_BAR_DEG, -1, 1) * half)
+        top = y + row * 2 * thick - thick // 2
+        cv2.rectangle(drawn, (width // 2, top), (end, top + thick), paint, -1)
+        text = f'{name} {degrees:+.1f} deg'
+        place = (width // 2 - half + 4, y - thick - 4 - (1 - row) * 5 * thick)
+        _text(drawn, text, place, paint, thick / 26)
+    cv2.line(drawn, (width // 2, y - thick), (width // 2, y + 3 * thick), (230, 230, 230), 1)
+    return drawn
+
+
+def _text(
+    image: NDArray[np.uint8],
+    text: str,
+    place: tuple[int, int],
+    paint: tuple[int, int, int],
+    size: float,
+) -> None:
+    for thickness, shade in ((3, (20, 20, 20)), (1, paint)):
+        cv2.putText(
+            image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, shade, thickness, cv2.LINE_AA
+        )

@@ -1,0 +1,118 @@
+"""Steering and speed of a recording at the times of its images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signattn.bag import BagError, Recording, Signals
+from signattn.preprocess import NS_PER_S
+from signattn.vehicle import Vehicle, curvature_from_steering
+
+MAX_GAP_S = 0.5
+"""s; images or labels further apart than this don't belong together."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Steering and speed at the times of images; NaN where a recording says nothing.
+
+    Attributes:
+        steering_angle: (N,) float64, rad at the wheel, left positive, as recorded.
+        speed: (N,) float64, m/s.
+        curvature: (N,) float64, 1/m, left positive (Eq. 3).
+    """
+
+    steering_angle: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    curvature: NDArray[np.float64]
+
+
+def labels_at(
+    recording: Recording,
+    stamps_ns: NDArray[np.int64],
+    vehicle: Vehicle,
+    assume_speed: float | None = None,
+    max_gap_s: float = MAX_GAP_S,
+) -> Labels:
+    """Interpolate a recording's steering and speed to the times of its images.
+
+    Args:
+        recording: Where the signals are.
+        stamps_ns: (N,) int64, ns.
+        vehicle: For the curvature.
+        assume_speed: m/s, for a recording without speed.
+        max_gap_s: s; nothing is interpolated across a longer gap between two labels.
+
+    Returns:
+        The labels; all NaN if the recording has no steering.
+
+    Raises:
+        BagError: If a signal's stamps go backwards, a speed is negative or not a number, or
+            there is no speed and none is assumed.
+    """
+    signals = recording.signals()
+    if signals is None or not len(signals.stamp_ns):
+        nothing = np.full(len(stamps_ns), np.nan)
+        return Labels(nothing, nothing.copy(), nothing.copy())
+    speeds = _speeds(signals, assume_speed, recording)
+    _check_increasing(signals.stamp_ns, f'{recording.path}: stamps on {recording.steering_topic}')
+    angle = _interpolate(stamps_ns, signals.stamp_ns, signals.steering_angle, max_gap_s)
+    speed = _interpolate(stamps_ns, signals.stamp_ns, speeds, max_gap_s)
+    return Labels(angle, speed, curvature_from_steering(angle, speed, vehicle))
+
+
+def _speeds(
+    signals: Signals, assume_speed: float | None, recording: Recording
+) -> NDArray[np.float64]:
+    speed = signals.speed
+    if np.isnan(speed).all():
+        if assume_speed is None:
+            raise BagError(
+                f'{recording.path}: speed must be recorded or given, got none: the curvature '
+                'depends on it; name one with --assume-speed M_PER_S'
+            )
+        if not (np.isfinite(assume_speed) and assume_speed >= 0):
+            raise BagError(f'--assume-speed must be at least 0 m/s, got {assume_speed}')
+        return np.full(len(speed), float(assume_speed))
+    bad = np.flatnonzero(~(np.isfinite(speed) & (speed >= 0)))
+    if bad.size:
+        where = f'{recording.steering_topic} at stamp {signals.stamp_ns[bad[0]]}'
+        raise BagError(
+            f'{recording.path}: speed must be finite and at least 0 m/s, '
+            f'got {speed[bad[0]]} on {where} and {bad.size - 1} more'
+        )
+    return speed
+
+
+def _interpolate(
+    at: NDArray[np.int64],
+    stamps: NDArray[np.int64],
+    values: NDArray[np.float64],
+    max_gap_s: float,
+) -> NDArray[np.float64]:
+    """Linear in time; NaN outside the stamps and inside gaps."""
+    right = np.clip(np.searchsorted(stamps, at), 1, max(len(stamps) - 1, 1))
+    if len(stamps) == 1:
+        return np.where(at == stamps[0], values[0], np.nan)
+    left = right - 1
+    span = (stamps[right] - stamps[left]).astype(np.float64)
+    share = (at - stamps[left]) / np.maximum(span, 1)
+    mixed = values[left] + share * (values[right] - values[left])
+    mixed = np.where(at == stamps[left], values[left], mixed)
+    mixed = np.where(at == stamps[right], values[right], mixed)
+    exact = (at == stamps[left]) | (at == stamps[right])
+    inside = (at >= stamps[0]) & (at <= stamps[-1]) & (span <= max_gap_s * NS_PER_S)
+    return np.where(inside | exact, mixed, np.nan)
+
+
+def _check_increasing(stamps: NDArray[np.int64], what: str) -> None:
+    bad = np.flatnonzero(np.diff(stamps) < 0)
+    if bad.size:
+        index = int(bad[0]) + 1
+        raise BagError(
+            f'{what} must increase, got {stamps[index]} behind {stamps[index - 1]} '
+            f'at position {index}'
+        )
+
+

@@ -1,0 +1,305 @@
+"""From a picture to the network's input: the only place that knows how.
+
+Training, evaluation and the vehicle run this code. What it does is written in every checkpoint.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from signattn.share import from_mapping
+
+HEIGHT, WIDTH = 80, 160
+NS_PER_S = 1_000_000_000
+PHASE_GAIN = 0.1
+"""Share of an image's distance to its tick by which the following ticks move."""
+
+_CONTRACT = {
+    'size': [HEIGHT, WIDTH],
+    'interpolation': 'area',
+    'color': 'hsv',
+    'scale': [179, 255, 255],
+}
+
+Image = NDArray[np.uint8]
+
+
+class ImageError(ValueError):
+    """A picture that can't be used."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What was done to the training pictures and must be done to every other.
+
+    Attributes:
+        crop_top: Fraction of the picture's height cut off above, in [0, 1).
+        crop_bottom: Fraction of the height cut off below.
+        crop_left: Fraction of the width cut off on the left.
+        crop_right: Fraction of the width cut off on the right.
+        rate_hz: Steps a second that the network learns.
+        aspect_ratio: Width over height of the training pictures before the crop; None if unknown.
+    """
+
+    crop_top: float = 0.0
+    crop_bottom: float = 0.0
+    crop_left: float = 0.0
+    crop_right: float = 0.0
+    rate_hz: float = 20.0
+    aspect_ratio: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse crops that leave nothing and rates that aren't."""
+        for first, second in (('crop_top', 'crop_bottom'), ('crop_left', 'crop_right')):
+            for name in (first, second):
+                if not 0 <= getattr(self, name) < 1:
+                    raise ValueError(f'{name} must be in [0, 1), got {getattr(self, name)}')
+            total = getattr(self, first) + getattr(self, second)
+            if total >= 1:
+                raise ValueError(f'{first} + {second} must be below 1, got {total}')
+        if not (math.isfinite(self.rate_hz) and self.rate_hz > 0):
+            raise ValueError(f'rate_hz must be above 0, got {self.rate_hz}')
+        if self.aspect_ratio is not None and not self.aspect_ratio > 0:
+            raise ValueError(f'aspect_ratio must be above 0, got {self.aspect_ratio}')
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The whole contract, fixed parts included, as it stands in a checkpoint."""
+        return dataclasses.asdict(self) | _CONTRACT
+
+    @classmethod
+    def from_mapping(
+        cls, mapping: Mapping[str, Any], where: str = 'preprocessing'
+    ) -> 'Preprocessing':
+        """Read the contract back.
+
+        Args:
+            mapping: As ``to_mapping`` gives it.
+            where: Named in errors.
+
+        Returns:
+            The preprocessing.
+
+        Raises:
+            ValueError: If a key is unknown, or a fixed part differs from what this version does.
+        """
+        free = dict(mapping)
+        for key, ours in _CONTRACT.items():
+            theirs = free.pop(key, ours)
+            if theirs != ours:
+                raise ValueError(f'{where}: {key} must be {ours}, got {theirs}')
+        return from_mapping(cls, free, where)
+
+
+def network_input(image: Image, preprocessing: Preprocessing) -> Image:
+    """Crop a picture, shrink it by area averaging, and convert it to HSV.
+
+    Args:
+        image: (H, W, 3) uint8, RGB.
+        preprocessing: The crop.
+
+    Returns:
+        (80, 160, 3) uint8, HSV with H in 0..179, S and V in 0..255.
+
+    Raises:
+        ImageError: If image is no (H, W, 3) uint8 or too small to be cropped.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        got = f'{image.shape} {image.dtype}'
+        raise ImageError(f'image must be (H, W, 3) uint8, got {got}')
+    height, width = image.shape[:2]
+    top, bottom = round(height * preprocessing.crop_top), round(height * preprocessing.crop_bottom)
+    left, right = round(width * preprocessing.crop_left), round(width * preprocessing.crop_right)
+    cropped = image[top : height - bottom, left : width - right]
+    if cropped.size == 0:
+        raise ImageError(f'image must be large enough to be cropped, got {height}×{width}')
+    small = cv2.resize(cropped, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2HSV), np.uint8)
+
+
+def scale(frames: Image) -> NDArray[np.float32]:
+    """Stored frames to the network's numbers.
+
+    Args:
+        frames: (..., 80, 160, 3) uint8, HSV.
+
+    Returns:
+        (..., 3, 80, 160) float32: H/179, S/255, V/255.
+    """
+    scaled = np.moveaxis(frames, -1, -3).astype(np.float32, order='C')
+    scaled /= np.array(_CONTRACT['scale'], np.float32)[:, None, None]
+    return scaled
+
+
+_CHANNELS = {'mono8': 1, 'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, '8UC1': 1, '8UC3': 3}
+_TO_RGB = {
+    'mono8': cv2.COLOR_GRAY2RGB,
+    '8UC1': cv2.COLOR_GRAY2RGB,
+    'bgr8': cv2.COLOR_BGR2RGB,
+    '8UC3': cv2.COLOR_BGR2RGB,
+    'rgba8': cv2.COLOR_RGBA2RGB,
+    'bgra8': cv2.COLOR_BGRA2RGB,
+    # OpenCV names a Bayer pattern by the second row's second and third pixel, ROS by the first
+    # row's first two.
+    'bayer_rggb8': cv2.COLOR_BayerBG2RGB,
+    'bayer_bggr8': cv2.COLOR_BayerRG2RGB,
+    'bayer_gbrg8': cv2.COLOR_BayerGR2RGB,
+    'bayer_grbg8': cv2.COLOR_BayerGB2RGB,
+    'yuv422': cv2.COLOR_YUV2RGB_UYVY,
+    'uyvy': cv2.COLOR_YUV2RGB_UYVY,
+    'yuv422_yuy2': cv2.COLOR_YUV2RGB_YUYV,
+    'yuyv': cv2.COLOR_YUV2RGB_YUYV,
+}
+_BYTES_PER_PIXEL = (
+    _CHANNELS
+    | dict.fromkeys(('mono16', '16UC1'), 2)
+    | {f'bayer_{pattern}8': 1 for pattern in ('rggb', 'bggr', 'gbrg', 'grbg')}
+    | dict.fromkeys(('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'), 2)
+)
+ENCODINGS = tuple(sorted(_BYTES_PER_PIXEL))
+"""Raw image encodings that ``decode_raw`` knows."""
+
+
+def decode_raw(
+    data: Any, *, encoding: str, height: int, width: int, step: int, is_bigendian: bool
+) -> Image:
+    """Decode the pixels of a sensor_msgs/Image; padded rows are cut.
+
+    Args:
+        data: Buffer of bytes, ``height`` rows of ``step`` bytes.
+        encoding: Name from sensor_msgs/image_encodings; one of ``ENCODINGS``.
+        height: Rows.
+        width: Pixels in a row.
+        step: Bytes from one row to the next, padding included.
+        is_bigendian: Byte order of 16-bit pixels.
+
+    Returns:
+        (height, width, 3) uint8, RGB. 16-bit grey keeps its upper byte.
+
+    Raises:
+        ImageError: If the encoding is unknown or the sizes don't fit together.
+    """
+    if encoding not in _BYTES_PER_PIXEL:
+        raise ImageError(f'encoding must be one of {", ".join(ENCODINGS)}, got {encoding!r}')
+    row = width * _BYTES_PER_PIXEL[encoding]
+    if height < 1 or width < 1:
+        raise ImageError(f'image must have pixels, got {height}×{width}')
+    if step < row:
+        raise ImageError(f'step must be at least {row} bytes for {encoding}, got {step}')
+    buffer = np.frombuffer(data, np.uint8)
+    # The last row's padding may be missing: nothing needs it.
+    if buffer.size < step * (height - 1) + row:
+        raise ImageError(f'data must have {step * height} bytes, got {buffer.size}')
+    rows = np.lib.stride_tricks.as_strided(buffer, (height, row), (step, 1), writeable=False)
+    return _to_rgb(np.ascontiguousarray(rows), encoding, width, is_bigendian=is_bigendian)
+
+
+def _to_rgb(rows: Image, encoding: str, width: int, *, is_bigendian: bool) -> Image:
+    height = rows.shape[0]
+    if encoding == 'rgb8':
+        return rows.reshape(height, width, 3)
+    if encoding in ('mono16', '16UC1'):
+        upper = rows[:, 0::2] if is_bigendian else rows[:, 1::2]
+        return np.repeat(upper[:, :, None], 3, axis=2)
+    channels = rows.shape[1] // width
+    if _TO_RGB[encoding] in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUYV) and width % 2:
+        raise ImageError(f'width must be even for {encoding}, got {width}')
+    if encoding.startswith('bayer') and min(height, width) < 4:
+        raise ImageError(f'image must have at least 4×4 pixels for {encoding}, got {height}×{width}')
+    shaped = rows.reshape(height, width, channels) if channels > 1 else rows
+    return np.asarray(cv2.cvtColor(shaped, _TO_RGB[encoding]), np.uint8)
+
+
+def decode_compressed(data: Any, format: str = '') -> Image:  # noqa: A002 (the message's name)
+    """Decode a JPEG or PNG picture.
+
+    Args:
+        data: Buffer of bytes, the whole file.
+        format: The message's format, for the error only: the bytes say what they are.
+
+    Returns:
+        (H, W, 3) uint8, RGB. Grey becomes three equal channels, 16 bit keeps its upper byte.
+
+    Raises:
+        ImageError: If the bytes are no readable picture.
+    """
+    buffer = np.frombuffer(data, np.uint8)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(buffer, flags) if buffer.size else None
+    except cv2.error as error:
+        raise ImageError(f'data must be a picture, got an undecodable one: {error}') from error
+    if image is None:
+        start = buffer[:8].tobytes().hex(' ') or 'nothing'
+        named = f' (format {format!r})' if format else ''
+        raise ImageError(
+            f'data must be a JPEG or PNG picture, got {buffer.size} bytes{named}: {start}'
+        )
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+class RateGate:
+    """Keeps the image nearest to each tick of a rate, from the stamps alone, as they come.
+
+    The network learns steps of one length. A faster camera is thinned to the images nearest to the
+    ticks; a slower one passes whole. The ticks follow the camera's own clock slowly, so that a
+    camera of nearly the same rate loses nothing to drift and jitter.
+    """
+
+    def __init__(self, rate_hz: float, max_gap_s: float = 0.5) -> None:
+        """Start before the first image.
+
+        Args:
+            rate_hz: Ticks a second.
+            max_gap_s: s; a longer gap, or a stamp that goes backwards, starts afresh.
+
+        Raises:
+            ValueError: If rate_hz or max_gap_s isn't above 0.
+        """
+        if not rate_hz > 0:
+            raise ValueError(f'rate_hz must be above 0, got {rate_hz}')
+        if not max_gap_s > 0:
+            raise ValueError(f'max_gap_s must be above 0, got {max_gap_s}')
+        self._tick_ns = NS_PER_S / rate_hz
+        self._max_gap_ns = max_gap_s * NS_PER_S
+        self.reset()
+
+    def reset(self) -> None:
+        """Take the next image as the first."""
+        self._last: int | None = None
+        self._due = 0.0  # ns behind the last image
+        self._interval = self._tick_ns
+
+    def accept(self, stamp_ns: int) -> bool:
+        """Whether the image is the one to use for the tick that is due.
+
+        Args:
+            stamp_ns: ns, the image's stamp.
+
+        Returns:
+            True if it is to be used, False if it is to be skipped.
+        """
+        if self._last is None or not 0 < stamp_ns - self._last <= self._max_gap_ns:
+            if self._last == stamp_ns:
+                return False
+            self.reset()
+            self._last = stamp_ns
+            self._due = self._tick_ns
+            return True
+        passed = stamp_ns - self._last
+        self._last = stamp_ns
+        self._interval += PHASE_GAIN * (min(passed, self._tick_ns) - self._interval)
+        self._due -= passed
+        # The next image would come one interval later: this one is nearest to the tick if the
+        # tick is at most half an interval away.
+        if self._due > self._interval / 2:
+            return False
+        error = -self._due
+        ticks = max(1, math.floor(error / self._tick_ns + 0.5))
+        self._due += ticks * self._tick_ns + PHASE_GAIN * (error - (ticks - 1) * self._tick_ns)
+        return True

@@ -1,0 +1,110 @@
+"""Where the package's data files are, and how a YAML mapping becomes a dataclass."""
+
+import dataclasses
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+T = TypeVar('T')
+
+PACKAGE = 'signattn'
+
+
+def share_path(relative: str) -> Path:
+    """Path of an installed data file: a configuration, a launch file, a shipped model.
+
+    A checkout is looked at first, so that an editable install never reads stale copies; then the
+    ament index (``AMENT_PREFIX_PATH``) and last the Python environment that the package is
+    installed in.
+
+    Args:
+        relative: Path below the package's share directory, such as ``'models/demo'``.
+
+    Returns:
+        The first existing path.
+
+    Raises:
+        FileNotFoundError: If the file is in none of these places; the text lists them.
+    """
+    tried = [base / relative for base in _share_directories()]
+    for path in tried:
+        if path.exists():
+            return path
+    places = ', '.join(str(path) for path in tried)
+    raise FileNotFoundError(f'{relative} must be installed with {PACKAGE}, not found at: {places}')
+
+
+def _share_directories() -> list[Path]:
+    package = Path(__file__).resolve().parent
+    checkout = package.parent.parent
+    directories = [checkout] if (checkout / 'package.xml').is_file() else []
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        if prefix:
+            directories.append(Path(prefix) / 'share' / PACKAGE)
+    directories.append(Path(sys.prefix) / 'share' / PACKAGE)
+    return directories
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds.
+
+    Args:
+        path: A YAML file.
+
+    Returns:
+        Its top-level mapping.
+
+    Raises:
+        ValueError: If the file is no YAML or its top level is no mapping.
+        OSError: If the file can't be read.
+    """
+    try:
+        mapping = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path} must be a YAML file, got: {error}') from error
+    if not isinstance(mapping, dict):
+        raise ValueError(f'{path} must hold a mapping, got {type(mapping).__name__}')
+    return mapping
+
+
+def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:
+    """Build a dataclass from a mapping and refuse keys that it doesn't have.
+
+    Args:
+        cls: A dataclass whose fields are plain values.
+        mapping: Field names and values.
+        where: What the mapping is, for the error: a path or the name of a section.
+
+    Returns:
+        An instance of ``cls``.
+
+    Raises:
+        ValueError: If a key is unknown (the nearest known one is named), a field without default
+            is missing, or a value has the wrong type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in fields:
+            raise ValueError(f'{where}: {unknown_key(str(key), list(fields))}')
+    for name, field in fields.items():
+        required = (
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        )
+        if required and name not in mapping:
+            raise ValueError(f'{where}: key {name!r} must be given, got {sorted(mapping)}')
+    try:
+        return cls(**mapping)
+    except TypeError as error:
+        raise ValueError(f'{where}: {error}') from error
+
+
+def unknown_key(key: str, known: list[str]) -> str:
+    """Sentence that refuses a key and names the nearest known one."""
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f'; did you mean {nearest[0]!r}?' if nearest else ''
+    return f'key must be one of {sorted(known)}, got {key!r}{hint}'
