@@ -37,6 +37,10 @@ demo: $(READY) ## a minute's drive rendered, sent through the nodes and scored, 
 	$(BIN)/signattn convert $(DEMO)/bag --out $(DEMO)/drives
 	$(BIN)/signattn replay models/demo $(DEMO)/bag --out $(DEMO)
 	$(BIN)/signattn render models/demo $(DEMO)/bag --out $(DEMO)/overlay.mp4
+	@printf '%s\n' '' 'Where to look next:' \
+		'  $(DEMO)/overlay.mp4    camera, heatmap, steering true and predicted' \
+		'  $(DEMO)/metrics.json   the table above as a file' \
+		'  README.md                the nodes on a robot, and your own recordings'
 
 test: lint ## style, types and tests, those on real ROS 2 nodes among them
 	$(BIN)/python -m pytest
@@ -68,7 +72,8 @@ $(READY): setup.py setup.cfg pyproject.toml constraints.txt
 	ok = found[:2] == ("Linux", "x86_64") and found[2] >= (3, 11); \
 	sys.exit(None if ok else "error: this machine must be x86-64 Linux (the ROS 2 wheels) with " \
 	"Python 3.11 or newer (constraints.txt), got %s %s with Python %d.%d; name another Python " \
-	"with make PYTHON=python3.12" % (*found[:2], *found[2]))'
+	"with make PYTHON=python3.12" % (found[:2] + tuple(found[2])))'
+	@echo 'Setting up $(VENV), which takes a few minutes the first time.'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt \
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e '.[ros,tools,dev]'

@@ -87,6 +87,8 @@ setup(
             # launch_testing of ROS 2 breaks pytest 9.
             'pytest>=8,<9',
             'ruff>=0.9',
+            # colcon's --symlink-install fails from 80 on.
+            'setuptools>=77.0.3,<80',
             'types-PyYAML',
         ],
         # colcon runs pytest only where a package asks for it under this name.
