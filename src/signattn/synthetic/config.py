@@ -1,0 +1,95 @@
+"""What a synthetic drive is made of: the options of the renderer."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMATS = ('ros1', 'sqlite3', 'mcap')
+
+
+@dataclass(frozen=True)
+class SynthConfig:
+    """Options of a synthetic drive.
+
+    Everything that isn't given here (colours, widths, camera, weather, traffic) is drawn from the
+    seed, once a drive.
+
+    Attributes:
+        duration: s, length of the drive; a trace may end earlier.
+        seed: Seed of everything that is random; the same seed gives the same drive.
+        format: Kind of bag: 'ros1', 'sqlite3' or 'mcap'.
+        trace: CSV with the columns timestamp (ns), angle (rad at the wheel) and speed (m/s) that
+            the car follows; None for a random winding road.
+        trace_start: s, where in the trace the drive begins.
+        curvature: 1/m, left positive: a road of this constant curvature instead of a random one.
+        speed: m/s, a constant speed instead of one that suits the bends.
+        vehicle: Name of a shipped vehicle or path of a vehicle file.
+        width: px, width of the picture.
+        height: px, height of the picture.
+        rate_hz: Hz, pictures a second.
+        fov_deg: deg, horizontal field of view; None draws one from 16 to 21, like the camera of
+            the Udacity car (about 17.5).
+        wander: m, root mean square of the car's way off the middle of its lane.
+        motion: Strength of pitch, roll and bounce of the camera; 0 for none.
+        hills: Strength of the road's ups and downs; 0 for a level road.
+        traffic: Density of other cars; 0 for none.
+        roadside: Density of trees, posts and signs; 0 for none.
+        quality: JPEG quality from 1 to 100.
+        masks: Whether to write, or give, the mask of the road's geometry with every picture.
+    """
+
+    duration: float = 60.0
+    seed: int = 0
+    format: str = 'mcap'
+    trace: Path | None = None
+    trace_start: float = 0.0
+    curvature: float | None = None
+    speed: float | None = None
+    vehicle: str = 'lincoln_mkz'
+    width: int = 640
+    height: int = 480
+    rate_hz: float = 20.0
+    fov_deg: float | None = None
+    wander: float = 0.15
+    motion: float = 1.0
+    hills: float = 1.0
+    traffic: float = 1.0
+    roadside: float = 1.0
+    quality: int = 90
+    masks: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be driven or drawn."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f'{field.name} must be finite, got {value}')
+        _between('duration', self.duration, 0.05, 24 * 3600, 's')
+        _between('seed', self.seed, 0, 2**63 - 1, '')
+        if self.format not in FORMATS:
+            raise ValueError(f'format must be one of {list(FORMATS)}, got {self.format!r}')
+        _between('trace_start', self.trace_start, 0, math.inf, 's')
+        if self.trace is None and self.trace_start > 0:
+            raise ValueError(f'trace_start must be 0 without a trace, got {self.trace_start}')
+        if self.trace is not None and (self.curvature is not None or self.speed is not None):
+            raise ValueError('curvature and speed must be None with a trace, which gives both')
+        if self.curvature is not None:
+            _between('curvature', self.curvature, -0.1, 0.1, '1/m')
+        if self.speed is not None:
+            _between('speed', self.speed, 0, 60, 'm/s')
+        _between('width', self.width, 64, 4096, 'px')
+        _between('height', self.height, 48, 4096, 'px')
+        _between('rate_hz', self.rate_hz, 1, 200, 'Hz')
+        if self.fov_deg is not None:
+            _between('fov_deg', self.fov_deg, 10, 100, 'deg')
+        _between('wander', self.wander, 0, 0.6, 'm')
+        for name in ('motion', 'hills', 'traffic', 'roadside'):
+            _between(name, getattr(self, name), 0, 4, '')
+        _between('quality', self.quality, 1, 100, '')
+
+
+def _between(name: str, value: float, low: float, high: float, unit: str) -> None:
+    if not low <= value <= high:
+        text = f'{name} must be from {low} to {high} {unit}'.rstrip()
+        raise ValueError(f'{text}, got {value}')

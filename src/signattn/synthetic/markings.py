@@ -1,0 +1,221 @@
+"""Lane markings: where they run, how they are interrupted, and how they cover pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signattn.synthetic.camera import View
+from signattn.synthetic.course import smooth_noise
+from signattn.synthetic.ground import Array, Ground, Pixels
+from signattn.synthetic.surface import Bytes, Lanes
+
+STEP = 0.1  # m, resolution along the road of what is painted where
+WINDOW = 64  # px around a line that are looked at in a row
+YELLOW, WHITE = (214.0, 168.0, 62.0), (222.0, 222.0, 214.0)
+VISIBLE = 0.3  # share of a pixel that a line must cover to count as visible
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line along the road.
+
+    Attributes:
+        across: m, of its middle, left of the middle of the lane.
+        width: m.
+        colour: RGB from 0 to 255.
+        painted: (N + 1,) m of paint from the start of the profile to each of its points.
+        opacity: (N,) from 0 (worn off) to 1 (fresh).
+    """
+
+    across: float
+    width: float
+    colour: tuple[float, float, float]
+    painted: Array
+    opacity: Array
+
+
+@dataclass(frozen=True)
+class Markings:
+    """All lines of a road.
+
+    Attributes:
+        lines: What is painted.
+        lanes: Cross section of the road, whose edges count as geometry too.
+        start: m, station at which the lines' profiles begin.
+    """
+
+    lines: tuple[Line, ...]
+    lanes: Lanes
+    start: float
+
+    @classmethod
+    def drawn(
+        cls, lanes: Lanes, station: Array, curvature: Array, rng: np.random.Generator
+    ) -> 'Markings':
+        """Markings of a rural road: a yellow centre line, white edge lines.
+
+        Args:
+            lanes: Cross section of the road.
+            station: (M,) m, of the road's points.
+            curvature: (M,) 1/m, of the road there; passing is forbidden in bends.
+            rng: Source of randomness.
+
+        Returns:
+            The lines, in sections: double, dashed on one side, dashed, and crossings without.
+        """
+        along = np.arange(station[0], station[-1], STEP)
+        bend = np.interp(along, station, np.abs(curvature))
+        junctions = _junctions(along, rng)
+        solid, dashed = np.ones(along.size, bool), _dashes(along, rng)
+        passing = (smooth_noise_on(along, 60, rng) > 0.6) & (bend < 0.004)
+        half = float(rng.uniform(0.09, 0.14))
+        gap, width = half + float(rng.uniform(0.02, 0.07)), float(rng.uniform(0.1, 0.15))
+        edge_width = float(rng.uniform(0.1, 0.17))
+        worn = float(rng.uniform(0.0, 0.45))
+        single = rng.uniform() < 0.15
+        yellow = tuple(np.array(YELLOW) * rng.uniform(0.85, 1.1))
+        white = tuple(np.array(WHITE) * rng.uniform(0.9, 1.08))
+        edges = junctions & (smooth_noise_on(along, 250, rng) > rng.choice([-9, -9, -1.6, -0.8]))
+        lines = []
+
+        def line(
+            across: float, width: float, colour: tuple[float, ...], where: NDArray[np.bool_]
+        ) -> None:
+            painted = np.concatenate([[0.0], np.cumsum(where) * STEP])
+            fade = 1 - worn * np.clip(0.5 + 0.5 * smooth_noise_on(along, 12, rng), 0, 1)
+            lines.append(Line(across, width, (colour[0], colour[1], colour[2]), painted, fade))
+
+        if single:
+            line(lanes.centre, width, yellow, np.where(passing, dashed, solid) & junctions)
+        else:
+            near = np.where(passing, dashed, solid) & junctions
+            line(lanes.centre - gap, width, yellow, near)
+            line(lanes.centre + gap, width, yellow, solid & ~passing & junctions)
+            if rng.uniform() < 0.6:
+                studs = (along % 7.32) < 0.12
+                line(lanes.centre, 0.1, white, studs & junctions)
+        line(lanes.right_line, edge_width, white, edges)
+        line(lanes.left_line, edge_width, white, edges)
+        return cls(tuple(lines), lanes, float(along[0]))
+
+    def paint(
+        self,
+        picture: Bytes,
+        mask: NDArray[np.bool_] | None,
+        ground: Ground,
+        across: Pixels,
+        view: View,
+    ) -> None:
+        """Paint the lines on the ground.
+
+        Args:
+            picture: (R, W, C) uint8 RGB and more, the ground; painted on.
+            mask: (R, W) bool; set where lines and road edges are visible. None: not wanted.
+            ground: The rows.
+            across: (R, W) float32, m.
+            view: The view that the ground was seen in.
+        """
+        for line in self.lines:
+            share = self._share(line, ground)
+            where, cover = _cover(line.across, line.width, ground, across, view)
+            if not where[0].size:
+                continue
+            cover *= share[where[0]]
+            old = picture[(*where, slice(3))]
+            worn = cover * self._opacity(line, ground)[where[0]]
+            grain = old[..., :1].astype(np.float32)
+            target = np.array(line.colour, np.float32) + (grain - grain.mean()) * 0.5
+            old_f = old.astype(np.float32)
+            fresh = np.clip(old_f + worn[..., None] * (target - old_f), 0, 255)
+            picture[(*where, slice(3))] = fresh
+            if mask is not None:
+                mask[where] |= cover > VISIBLE
+        if mask is not None:
+            self._mark_edges(mask, ground, across, view)
+
+    def _mark_edges(
+        self, mask: NDArray[np.bool_], ground: Ground, across: Pixels, view: View
+    ) -> None:
+        wobble = self.lanes.edge_wobble(ground.station)
+        for edge in (self.lanes.left_edge + wobble, self.lanes.right_edge - wobble):
+            where, cover = _cover(edge, 0.12, ground, across, view)
+            mask[where] |= cover > VISIBLE
+
+    def _share(self, line: Line, ground: Ground) -> Pixels:
+        """Share of each row's stretch of road that is painted."""
+        along = ground.station + _ahead_of(line.across, ground)
+        reach = np.maximum(np.abs(np.gradient(ground.station)) / 2, STEP / 2)
+        points = self.start + np.arange(line.painted.size) * STEP
+        until = _at(along + reach, points, line.painted)
+        return np.asarray((until - _at(along - reach, points, line.painted)) / (2 * reach), 'f4')
+
+    def _opacity(self, line: Line, ground: Ground) -> Pixels:
+        index = ((ground.station - self.start) / STEP).astype(int)
+        return line.opacity[np.clip(index, 0, line.opacity.size - 1)].astype(np.float32)
+
+
+def _at(along: Array, points: Array, values: Array) -> Array:
+    """Linear interpolation on an even grid."""
+    place = np.clip((along - points[0]) / STEP, 0, values.size - 1.001)
+    low = place.astype(int)
+    return np.asarray(values[low] + (place - low) * (values[low + 1] - values[low]))
+
+
+def _ahead_of(across: float, ground: Ground) -> Array:
+    """Metres along the road from a row's middle of the lane to where the row meets a line."""
+    return np.asarray(across * np.tan(ground.angle))
+
+
+def _cover(
+    middle: float | Array, width: float, ground: Ground, across: Pixels, view: View
+) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Pixels]:
+    """Share of the pixels' area that a line covers.
+
+    Args:
+        middle: m, of the line, one value or (R,).
+        width: m.
+        ground: The rows.
+        across: (R, W) float32, m.
+        view: The view.
+
+    Returns:
+        Rows and columns (n, WINDOW) of the pixels about the line, and their cover, the same shape.
+    """
+    column = ground.columns_of(middle, view)
+    columns = across.shape[1]
+    window = min(WINDOW, columns)
+    near = (column > -window / 2) & (column < columns + window / 2)
+    rows = np.flatnonzero(near)[:, None]
+    first = np.clip(np.round(column[near]) - window // 2, 0, columns - window).astype(int)
+    where = (rows, first[:, None] + np.arange(window))
+    per_column = np.cos(ground.angle) * ground.depth / view.camera.focal_length
+    per_row = per_column * (np.gradient(column) if column.size > 1 else 0.0)
+    size = np.hypot(per_column, np.clip(per_row, -1e3, 1e3))[near].astype(np.float32)[:, None]
+    aside = across[where] - np.broadcast_to(middle, column.shape)[near].astype('f4')[:, None]
+    half = np.float32(width / 2)
+    cover = np.clip((aside + half) / size + 0.5, 0, 1) - np.clip((aside - half) / size + 0.5, 0, 1)
+    return (np.broadcast_to(rows, cover.shape), where[1]), cover
+
+
+def smooth_noise_on(along: Array, length: float, rng: np.random.Generator) -> Array:
+    """Noise of unit variance, smooth over a length in metres, at points ``STEP`` apart."""
+    coarse = max(round(length / 8 / STEP), 1)
+    count = along.size // coarse + 2
+    knots = smooth_noise(rng, count, length / (coarse * STEP))
+    return np.asarray(np.interp(np.arange(along.size) / coarse, np.arange(count), knots))
+
+
+def _dashes(along: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
+    dash, gap = [(3.0, 9.1), (3.05, 4.6), (2.0, 4.0)][int(rng.integers(3))]
+    return np.asarray((along % (dash + gap)) < dash)
+
+
+def _junctions(along: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """False where a side road interrupts the markings."""
+    marked = np.ones(along.size, bool)
+    at = along[0] + rng.uniform(60, 500)
+    while at < along[-1]:
+        marked[(along > at) & (along < at + rng.uniform(8, 18))] = False
+        at += rng.uniform(150, 900)
+    return marked

@@ -1,0 +1,383 @@
+"""A drive in pictures: everything put together, frame by frame."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from signattn.synthetic.backdrop import Backdrop
+from signattn.synthetic.camera import Camera, View
+from signattn.synthetic.config import SynthConfig
+from signattn.synthetic.course import Course, lay_course, smooth_noise
+from signattn.synthetic.ground import Ground, see_ground
+from signattn.synthetic.markings import Markings, smooth_noise_on
+from signattn.synthetic.sprites import boxes, stand_along
+from signattn.synthetic.surface import Bytes, Lanes, Paint, Surface
+from signattn.synthetic.traffic import FARTHEST, draw_car, send_cars
+
+Array = NDArray[np.float64]
+
+EPOCH_NS = 1_479_400_000_000_000_000  # 2016-11-17, when the Udacity drives were recorded
+MARGIN = 12  # px drawn beyond each border, for the roll
+GRAINS = 8  # noise pictures that are drawn in turn
+
+
+@dataclass(frozen=True)
+class SynthFrame:
+    """One picture of a drive and the truth about it.
+
+    Attributes:
+        stamp_ns: ns.
+        image: (H, W, 3) uint8 RGB.
+        mask: (H, W) bool, where lane markings and road edges are visible; None if not asked for.
+        steering_angle: rad at the wheel, left positive.
+        speed: m/s.
+        curvature: 1/m, driven, left positive.
+    """
+
+    stamp_ns: int
+    image: Bytes
+    mask: NDArray[np.bool_] | None
+    steering_angle: float
+    speed: float
+    curvature: float
+
+
+class SynthDrive:
+    """A road, its surroundings and a drive along it; every frame can be drawn by itself.
+
+    Attributes:
+        config: Options.
+        course: The road and the drive over time.
+        camera: The camera.
+        lanes: The road's cross section.
+        start_ns: ns, stamp of the first frame.
+    """
+
+    def __init__(self, config: SynthConfig):
+        """Build the world.
+
+        Args:
+            config: Options.
+
+        Raises:
+            ValueError: If the trace or the vehicle file is unusable.
+        """
+        # One source each, so that one part's draws don't change the others.
+        parts = np.random.default_rng(config.seed).spawn(10)
+        self.config = config
+        self.course = lay_course(config, parts[0])
+        self.camera = Camera.drawn(config.width, config.height, config.fov_deg, parts[1])
+        self.lanes = Lanes.drawn(parts[2])
+        self.start_ns = EPOCH_NS + config.seed % 1_000_000 * 1_000_000_000
+        self._wide = _widened(self.camera)
+        self._surface = Surface(self._wide, self.lanes, Paint.drawn(parts[3]), parts[3])
+        course = self.course
+        bend = np.gradient(course.heading, course.station)
+        self._markings = Markings.drawn(self.lanes, course.station, bend, parts[4])
+        self._backdrop = Backdrop(self._wide, parts[5])
+        self._roadside = stand_along(course, self.lanes, config.roadside, parts[6])
+        self._cars = send_cars(course, self.lanes, config.traffic, parts[7])
+        self._motion = _CameraMotion(course, config.motion, parts[8])
+        self._light = _Light(course, parts[9])
+        self._finish = _Finish(config, parts[9])
+        column = np.arange(self._wide.width) - self._wide.cx
+        self._tangent = column / self._wide.focal_length
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return math.floor(self.course.duration * self.config.rate_hz + 1e-6)
+
+    def stamp_ns(self, index: int) -> int:
+        """Stamp of a frame."""
+        return self.start_ns + round(index * 1_000_000_000 / self.config.rate_hz)
+
+    def view(self, index: int) -> View:
+        """Where the camera is, and how it looks, in a frame."""
+        return self._view(index / self.config.rate_hz, self.camera)
+
+    def frame(self, index: int) -> SynthFrame:
+        """Draw a frame.
+
+        Args:
+            index: From 0.
+
+        Returns:
+            The picture and its truth; the same for every call, whatever was drawn before.
+
+        Raises:
+            IndexError: If the drive has no such frame.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f'index must be from 0 to {len(self) - 1}, got {index}')
+        time = index / self.config.rate_hz
+        course = self.course
+        picture, mask = self._draw(time)
+        image, mask = self._finish(
+            picture, mask, self._view(time, self._wide).roll, self._light.exposure(time), index
+        )
+        return SynthFrame(
+            stamp_ns=self.stamp_ns(index),
+            image=image,
+            mask=mask,
+            steering_angle=float(course.at_time(time, course.steering_angle)),
+            speed=float(course.at_time(time, course.speed)),
+            curvature=float(course.at_time(time, course.curvature)),
+        )
+
+    def _view(self, time: float, camera: Camera) -> View:
+        course = self.course
+        station = float(course.at_time(time, course.travelled))
+        grade = course.at_station(np.array([station - 1.4, station + 1.4]), course.z)
+        bounce, pitch, roll, yaw = self._motion(time)
+        return View(
+            camera=camera,
+            x=float(course.at_station(station, course.x)),
+            y=float(course.at_station(station, course.y)),
+            z=float(course.at_station(station, course.z)) + camera.above_road + bounce,
+            heading=float(course.at_station(station, course.heading)) + camera.yaw + yaw,
+            pitch=camera.pitch + pitch - math.atan(float(grade[1] - grade[0]) / 2.8),
+            roll=roll,
+        )
+
+    def _draw(self, time: float) -> tuple[Bytes, NDArray[np.bool_] | None]:
+        """The picture before roll, exposure and noise, with a margin."""
+        view = self._view(time, self._wide)
+        travelled = float(self.course.at_time(time, self.course.travelled))
+        ground = see_ground(self.course, travelled, view, self._wide.height)
+        shape = (self._wide.height, self._wide.width)
+        picture = np.empty((*shape, 3), np.uint8)
+        mask = np.zeros(shape, np.bool_) if self.config.masks else None
+        self._backdrop.paint(picture[: ground.top], view)
+        if ground.top < shape[0]:
+            self._draw_ground(picture, mask, ground, view)
+        self._draw_things(picture, mask, ground, view, time, travelled)
+        return picture, mask
+
+    def _draw_ground(
+        self, picture: Bytes, mask: NDArray[np.bool_] | None, ground: Ground, view: View
+    ) -> None:
+        across, along = ground.lateral(self._tangent)
+        seen = self._surface.picture(ground, across, along)
+        part = None if mask is None else mask[ground.top :]
+        self._markings.paint(seen, part, ground, across, view)
+        picture[ground.top :] = self._light.lay(seen, ground)
+
+    def _draw_things(
+        self,
+        picture: Bytes,
+        mask: NDArray[np.bool_] | None,
+        ground: Ground,
+        view: View,
+        time: float,
+        travelled: float,
+    ) -> None:
+        """Draw the roadside and the cars, far to near."""
+        cars = []
+        for car in self._cars:
+            station = car.place(time)
+            if travelled + 2 < station < travelled + FARTHEST:
+                cars.append((station - travelled, station, car))
+        cars.sort(key=lambda entry: -entry[0])
+        for depth, sprite, box, lowest in boxes(
+            self._roadside, travelled, view, ground.hidden_below
+        ):
+            while cars and cars[0][0] > depth:
+                self._draw_car(picture, mask, cars.pop(0), ground, view)
+            sprite.draw(picture, mask, box, lowest)
+        for entry in cars:
+            self._draw_car(picture, mask, entry, ground, view)
+
+    def _draw_car(self, picture, mask, entry, ground, view) -> None:  # type: ignore[no-untyped-def]
+        distance, station, car = entry
+        lowest = float(np.interp(distance, *ground.hidden_below))
+        light = self._light.at(station)
+        draw_car(picture, mask, car, station, self.course, view, lowest, light)
+
+
+def frames(config: SynthConfig) -> Iterator[SynthFrame]:
+    """Draw a drive.
+
+    Args:
+        config: Options.
+
+    Yields:
+        The frames in order, 1 / rate_hz apart.
+
+    Raises:
+        ValueError: If the trace or the vehicle file is unusable.
+    """
+    drive = SynthDrive(config)
+    for index in range(len(drive)):
+        yield drive.frame(index)
+
+
+def _widened(camera: Camera) -> Camera:
+    return dataclasses.replace(
+        camera,
+        width=camera.width + 2 * MARGIN,
+        height=camera.height + 2 * MARGIN,
+        cx=camera.cx + MARGIN,
+        cy=camera.cy + MARGIN,
+    )
+
+
+class _CameraMotion:
+    """Small motion of the camera on its springs, still when the car stands."""
+
+    def __init__(self, course: Course, strength: float, rng: np.random.Generator):
+        count = math.ceil(course.duration / 0.02) + 2
+        moving = np.clip(course.at_time(np.arange(count) * 0.02, course.speed) / 8, 0, 1)
+
+        def shake(amplitude: float, seconds: float) -> Array:
+            return strength * amplitude * smooth_noise(rng, count, seconds / 0.02) * moving
+
+        self._bounce = shake(0.008, 0.12)
+        self._pitch = shake(0.0006, 0.06) + shake(0.0012, 0.3)
+        self._roll = shake(0.002, 0.1) + shake(0.004, 0.5)
+        self._yaw = shake(0.0004, 0.15)
+
+    def __call__(self, time: float) -> tuple[float, float, float, float]:
+        """Bounce (m), pitch, roll and yaw (rad) at a time (s)."""
+        place = time / 0.02
+        low = int(place)
+        part = place - low
+        bounce, pitch, roll, yaw = (
+            float(values[low] * (1 - part) + values[low + 1] * part)
+            for values in (self._bounce, self._pitch, self._roll, self._yaw)
+        )
+        return bounce, pitch, roll, yaw
+
+
+class _Light:
+    """Sun and shade along the road, and how the camera's exposure follows."""
+
+    def __init__(self, course: Course, rng: np.random.Generator):
+        self._start = float(course.station[0])
+        along = np.arange(self._start, course.station[-1], 0.1)[::5]
+        sun = float(rng.uniform(0.1, 1.0))
+        woods = smooth_noise_on(np.repeat(along, 1), 6, rng)
+        deep = smooth_noise_on(along, 10, rng) + float(rng.uniform(-1.6, 0.4))
+        self._strength = 0.68 * sun * np.clip(0.9 * woods + float(rng.uniform(-0.6, 0.9)), 0, 1)
+        self._open = 1 - 0.62 * sun * np.clip(0.8 * deep, 0, 1)
+        self._course = course
+        seen = self._open * (1 - 0.5 * self._strength)
+        kernel = np.ones(100) / 100  # 50 m ahead
+        ahead = np.convolve(np.pad(seen, (0, 99), mode='edge'), kernel, mode='valid')
+        wanted = (0.75 / np.maximum(ahead, 0.1)) ** 0.65
+        time = np.arange(0, course.duration + 0.1, 0.05)
+        place = course.at_time(time, course.travelled)
+        target = np.interp(place, along, wanted)
+        reached = np.empty_like(target)
+        value = float(target[0])
+        for index, goal in enumerate(target):
+            value += 0.07 * (float(goal) - value)
+            reached[index] = value
+        drift = np.exp(0.08 * smooth_noise(rng, time.size, 60))
+        self._time, self._exposure = time, reached * drift * float(rng.uniform(0.85, 1.2))
+
+    def at(self, station: float) -> float:
+        """Brightness about a station (m), 1 in the sun."""
+        return float(self._pick(self._open, np.array([station]))[0])
+
+    def exposure(self, time: float) -> float:
+        """Gain of the camera at a time (s)."""
+        return float(np.interp(time, self._time, self._exposure))
+
+    def lay(self, seen: Bytes, ground: Ground) -> Bytes:
+        """Light on the ground.
+
+        Args:
+            seen: (R, W, 4) uint8, colour and shadow.
+            ground: The rows.
+
+        Returns:
+            (R, W, 3) uint8 RGB.
+        """
+        brightness = 255 * self._pick(self._open, ground.station)
+        depth = np.minimum(brightness * self._pick(self._strength, ground.station), 255)
+        shadow = seen[..., 3].astype(np.uint16) * depth.astype(np.uint16)[:, None] >> 8
+        light = (brightness.astype(np.uint16)[:, None] - shadow).astype(np.uint8)
+        colour = cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB)
+        return np.asarray(
+            cv2.multiply(colour, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), scale=1 / 255), np.uint8
+        )
+
+    def _pick(self, values: Array, station: Array) -> Array:
+        index = ((station - self._start) * 2).astype(int)
+        return np.asarray(values[np.clip(index, 0, values.size - 1)])
+
+
+class _Finish:
+    """What lens and sensor do to the picture: roll, vignette, exposure, noise."""
+
+    def __init__(self, config: SynthConfig, rng: np.random.Generator):
+        self._size = (config.width, config.height)
+        y, x = np.mgrid[-1 : 1 : config.height * 1j, -1 : 1 : config.width * 1j]
+        fall = 1 - float(rng.uniform(0.08, 0.32)) * (x**2 + y**2) / 2
+        self._vignette = np.repeat((255 * fall).astype(np.uint8)[..., None], 3, -1)
+        self._gamma = float(rng.uniform(0.95, 1.45))
+        self._contrast = float(rng.uniform(1.0, 1.35))
+        self._tint = np.array([1.0, 1.0, 1.0]) + rng.uniform(-0.05, 0.05, 3)
+        strength = float(rng.uniform(1.0, 3.5))
+        shape = (config.height, config.width, 3)
+        noise = rng.standard_normal((config.height, config.width), np.float32)[..., None]
+        noise = strength * (0.8 * noise + 0.5 * rng.standard_normal(shape, np.float32))
+        self._brighter = np.round(np.maximum(noise, 0)).astype(np.uint8)
+        self._darker = np.round(np.maximum(-noise, 0)).astype(np.uint8)
+        self._seed = config.seed
+
+    def __call__(
+        self,
+        picture: Bytes,
+        mask: NDArray[np.bool_] | None,
+        roll: float,
+        exposure: float,
+        index: int,
+    ) -> tuple[Bytes, NDArray[np.bool_] | None]:
+        height, width = picture.shape[:2]
+        matrix = cv2.getRotationMatrix2D(
+            ((width - 1) / 2, (height - 1) / 2), math.degrees(roll), 1.0
+        )
+        matrix[:, 2] -= MARGIN
+        image = cv2.warpAffine(picture, matrix, self._size, flags=cv2.INTER_LINEAR)
+        cv2.multiply(image, self._vignette, dst=image, scale=1 / 255)
+        cv2.LUT(image, self._curve(exposure), dst=image)
+        rng = np.random.default_rng((self._seed, index))
+        down, right = (int(value) for value in rng.integers(0, (self._size[1], self._size[0])))
+        for where, part in _rolled(self._size, down, right):
+            target = image[where]
+            cv2.add(target, self._brighter[part], dst=target)
+            cv2.subtract(target, self._darker[part], dst=target)
+        if mask is not None:
+            turned = cv2.warpAffine(
+                mask.view(np.uint8) * np.uint8(255), matrix, self._size, flags=cv2.INTER_LINEAR
+            )
+            mask = np.asarray(turned > 127)
+        return np.asarray(image, np.uint8), mask
+
+    def _curve(self, exposure: float) -> Bytes:
+        """Table (256, 1, 3) from light to pixel value."""
+        light = np.arange(256)[:, None] / 255 * exposure * self._tint
+        curve = np.clip(light, 0, None) ** self._gamma
+        curve = 0.5 + self._contrast * (curve - 0.5) if self._contrast < 1 else curve
+        curve = 1.12 * curve / (1 + 0.12 * curve**2) * self._contrast
+        return np.clip(255 * curve, 0, 255).astype(np.uint8)[:, None]
+
+
+def _rolled(
+    size: tuple[int, int], down: int, right: int
+) -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    """Pieces of a picture and the pieces of a tile, rolled by (down, right), that fill them."""
+    width, height = size
+    pieces = []
+    for y0, y1, from_y in ((0, height - down, down), (height - down, height, 0)):
+        for x0, x1, from_x in ((0, width - right, right), (width - right, width, 0)):
+            if y1 > y0 and x1 > x0:
+                part = (slice(from_y, from_y + y1 - y0), slice(from_x, from_x + x1 - x0))
+                pieces.append(((slice(y0, y1), slice(x0, x1)), part))
+    return pieces
