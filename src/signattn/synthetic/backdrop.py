@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signattn.synthetic.camera import Camera, View
+from signattn.synthetic.canvas import Bytes
 from signattn.synthetic.course import smooth_noise
 
-Bytes = NDArray[np.uint8]
 Pixels = NDArray[np.float32]
 
 COARSENESS = 2  # px of the picture a pixel of the panorama
@@ -18,14 +18,16 @@ COARSENESS = 2  # px of the picture a pixel of the panorama
 class Backdrop:
     """A panorama at infinity, turned by the heading alone."""
 
-    def __init__(self, camera: Camera, rng: np.random.Generator):
+    def __init__(self, camera: Camera, rng: np.random.Generator) -> None:
         self._scale = camera.focal_length / COARSENESS  # px a radian
         self._around = round(2 * math.pi * self._scale)
         margin = math.ceil(camera.width / COARSENESS) + 4
         self._above = math.ceil((0.7 * camera.height + 0.12 * camera.focal_length) / COARSENESS)
         below = math.ceil((0.3 * camera.height + 0.12 * camera.focal_length) / COARSENESS)
         panorama = _paint(self._around, self._above, below, self._scale, rng)
-        self._panorama = np.concatenate([panorama, panorama[:, :margin]], axis=1)
+        panorama = np.concatenate([panorama, panorama[:, :margin]], axis=1)
+        # OpenCV is much faster with four channels.
+        self._panorama = cv2.cvtColor(panorama, cv2.COLOR_RGB2RGBA)
         column = np.arange(camera.width) - camera.cx
         self._azimuth = (np.arctan(column / camera.focal_length) * self._scale).astype(np.float32)
 
@@ -33,7 +35,7 @@ class Backdrop:
         """Fill the upper part of a picture.
 
         Args:
-            picture: (R, W, 3) uint8 RGB, the rows from the picture's top to the ground.
+            picture: (R, W, 4) uint8, the rows of a canvas down to the ground.
             view: Where the camera looks.
         """
         if not picture.shape[0]:
@@ -55,9 +57,7 @@ class Backdrop:
         )
 
 
-def _paint(
-    around: int, above: int, below: int, scale: float, rng: np.random.Generator
-) -> Bytes:
+def _paint(around: int, above: int, below: int, scale: float, rng: np.random.Generator) -> Bytes:
     """The whole panorama, (above + below, around, 3), the horizon at row ``above``."""
     height = above + below
     picture = _sky(around, above, height, scale, rng)
@@ -70,16 +70,16 @@ def _paint(
         outline -= 0.8 * _ring(rng, around, scale * 0.002)
         tone = np.array([92, 104, 66]) * rng.uniform(0.7, 1.2)
         tone = tone + np.array([40, 22, 4]) * rng.uniform(0, 1)
-        _layer(picture, outline, tone, haze, 0.75 - 0.5 * nearness, 4.0, 0.18, rng)
+        _layer(picture, outline, tone, haze, 0.75 - 0.5 * nearness, (4.0, 0.18), rng)
     rise = scale * math.radians(rng.uniform(0.5, 1.6))
     outline = above - rise * (0.9 + 0.4 * _ring(rng, around, scale * 0.03))
     outline -= rise * 0.3 * np.abs(_ring(rng, around, scale * 0.004))
     outline -= rise * 0.08 * _ring(rng, around, 1.2)
     tone = np.array([54, 66, 40]) * rng.uniform(0.7, 1.2)
-    _layer(picture, outline, tone, haze, rng.uniform(0.05, 0.25), 2.0, 0.35, rng)
+    _layer(picture, outline, tone, haze, rng.uniform(0.05, 0.25), (2.0, 0.35), rng)
     meadow = np.full(around, above - 0.0) - 0.15 * rise * np.abs(_ring(rng, around, scale * 0.05))
     tone = np.array([112, 112, 68]) * rng.uniform(0.7, 1.1)
-    _layer(picture, meadow, tone, haze, 0.12, 3.0, 0.15, rng)
+    _layer(picture, meadow, tone, haze, 0.12, (3.0, 0.15), rng)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
@@ -110,11 +110,14 @@ def _layer(
     tone: NDArray[np.float64],
     haze: NDArray[np.float32],
     hazy: float,
-    grain: float,
-    contrast: float,
+    texture: tuple[float, float],
     rng: np.random.Generator,
 ) -> None:
-    """Cover the picture below an outline (W,), in rows, with a textured colour."""
+    """Cover the picture below an outline (W,), in rows, with a colour.
+
+    Its texture is given as the size of its bumps, in px, and its contrast.
+    """
+    grain, contrast = texture
     height, around = picture.shape[:2]
     top = max(int(outline.min()) - 1, 0)
     noise = 0.7 * _texture(rng, height - top, around, grain, grain * 1.2)

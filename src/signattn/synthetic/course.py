@@ -98,7 +98,7 @@ def _random_course(config: SynthConfig, vehicle: Vehicle, rng: np.random.Generat
     else:
         road = np.full(station.size, config.curvature)
     driven = road + np.gradient(np.gradient(offset, SPACING), SPACING)
-    time = np.arange(round(config.duration / TICK) + 1) * TICK
+    time = np.asarray(np.arange(round(config.duration / TICK) + 1) * TICK, np.float64)
     if config.speed is None:
         pace = _suitable_speed(road, top_speed)
         begun = station >= 0
@@ -165,7 +165,7 @@ def _traced_heading(
 ) -> Array:
     """Heading by distance; straight before the trace, a road of our own behind it."""
     moved = np.concatenate([[True], np.diff(travelled) > 0])
-    heading = np.interp(station, travelled[moved], turned[moved])
+    heading: Array = np.interp(station, travelled[moved], turned[moved])
     beyond = station > travelled[-1]
     own = _integrate(winding_curvature(int(beyond.sum()) + 1, rng), SPACING)[1:]
     heading[beyond] += own
@@ -247,7 +247,7 @@ def _resample(path: Path, start: float) -> tuple[Array, Array, Array]:
         raise ValueError(
             f'trace_start must be before the end of {path} at {seconds[-1]:.2f} s, got {start}'
         )
-    time = np.arange(math.floor(length / TICK + 1e-6) + 1) * TICK
+    time = np.asarray(np.arange(math.floor(length / TICK + 1e-6) + 1) * TICK, np.float64)
     moment = time + start
     return time, np.interp(moment, seconds, speed), np.interp(moment, seconds, angle)
 

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signattn.synthetic.camera import View
+from signattn.synthetic.canvas import Canvas
 from signattn.synthetic.course import smooth_noise
 from signattn.synthetic.ground import Array, Ground, Pixels
-from signattn.synthetic.surface import Bytes, Lanes
+from signattn.synthetic.surface import Lanes
 
 STEP = 0.1  # m, resolution along the road of what is painted where
 WINDOW = 64  # px around a line that are looked at in a row
@@ -99,38 +100,30 @@ class Markings:
         line(lanes.left_line, edge_width, white, edges)
         return cls(tuple(lines), lanes, float(along[0]))
 
-    def paint(
-        self,
-        picture: Bytes,
-        mask: NDArray[np.bool_] | None,
-        ground: Ground,
-        across: Pixels,
-        view: View,
-    ) -> None:
+    def paint(self, canvas: Canvas, ground: Ground, across: Pixels, view: View) -> None:
         """Paint the lines on the ground.
 
         Args:
-            picture: (R, W, C) uint8 RGB and more, the ground; painted on.
-            mask: (R, W) bool; set where lines and road edges are visible. None: not wanted.
+            canvas: (R, W), the ground; painted on, its mask set where lines and road edges are.
             ground: The rows.
             across: (R, W) float32, m.
             view: The view that the ground was seen in.
         """
+        picture, mask = canvas.picture, canvas.mask
         for line in self.lines:
-            share = self._share(line, ground)
-            where, cover = _cover(line.across, line.width, ground, across, view)
-            if not where[0].size:
+            (rows, columns), cover = _cover(line.across, line.width, ground, across, view)
+            cover = cover * self._share(line, ground)[rows]
+            covered = cover > 1 / 256
+            rows, columns, cover = rows[covered], columns[covered], cover[covered]
+            if not rows.size:
                 continue
-            cover *= share[where[0]]
-            old = picture[(*where, slice(3))]
-            worn = cover * self._opacity(line, ground)[where[0]]
-            grain = old[..., :1].astype(np.float32)
-            target = np.array(line.colour, np.float32) + (grain - grain.mean()) * 0.5
-            old_f = old.astype(np.float32)
-            fresh = np.clip(old_f + worn[..., None] * (target - old_f), 0, 255)
-            picture[(*where, slice(3))] = fresh
+            old = picture[rows, columns, :3].astype(np.float32)
+            grain = 0.5 * (old[:, :1] - old[:, 0].mean())
+            worn = cover * self._opacity(line, ground)[rows]
+            fresh = old + worn[:, None] * (np.array(line.colour, np.float32) + grain - old)
+            picture[rows, columns, :3] = np.clip(fresh, 0, 255)
             if mask is not None:
-                mask[where] |= cover > VISIBLE
+                mask[rows, columns] |= cover > VISIBLE
         if mask is not None:
             self._mark_edges(mask, ground, across, view)
 
@@ -139,27 +132,28 @@ class Markings:
     ) -> None:
         wobble = self.lanes.edge_wobble(ground.station)
         for edge in (self.lanes.left_edge + wobble, self.lanes.right_edge - wobble):
-            where, cover = _cover(edge, 0.12, ground, across, view)
+            where, cover = _cover(edge, 0.12, ground, across, view, least=1.0)
             mask[where] |= cover > VISIBLE
 
     def _share(self, line: Line, ground: Ground) -> Pixels:
         """Share of each row's stretch of road that is painted."""
         along = ground.station + _ahead_of(line.across, ground)
         reach = np.maximum(np.abs(np.gradient(ground.station)) / 2, STEP / 2)
-        points = self.start + np.arange(line.painted.size) * STEP
-        until = _at(along + reach, points, line.painted)
-        return np.asarray((until - _at(along - reach, points, line.painted)) / (2 * reach), 'f4')
+        begin = _painted_until(line, along - reach - self.start)
+        end = _painted_until(line, along + reach - self.start)
+        return np.asarray((end - begin) / (2 * reach), np.float32)
 
     def _opacity(self, line: Line, ground: Ground) -> Pixels:
         index = ((ground.station - self.start) / STEP).astype(int)
-        return line.opacity[np.clip(index, 0, line.opacity.size - 1)].astype(np.float32)
+        return np.asarray(line.opacity[np.clip(index, 0, line.opacity.size - 1)], np.float32)
 
 
-def _at(along: Array, points: Array, values: Array) -> Array:
-    """Linear interpolation on an even grid."""
-    place = np.clip((along - points[0]) / STEP, 0, values.size - 1.001)
+def _painted_until(line: Line, along: Array) -> Array:
+    """Metres of paint from the start of a line to points (m behind it)."""
+    place = np.clip(along / STEP, 0, line.painted.size - 1.001)
     low = place.astype(int)
-    return np.asarray(values[low] + (place - low) * (values[low + 1] - values[low]))
+    begin, end = line.painted[low], line.painted[low + 1]
+    return np.asarray(begin + (place - low) * (end - begin))
 
 
 def _ahead_of(across: float, ground: Ground) -> Array:
@@ -168,7 +162,12 @@ def _ahead_of(across: float, ground: Ground) -> Array:
 
 
 def _cover(
-    middle: float | Array, width: float, ground: Ground, across: Pixels, view: View
+    middle: float | Array,
+    width: float,
+    ground: Ground,
+    across: Pixels,
+    view: View,
+    least: float = 0.0,
 ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Pixels]:
     """Share of the pixels' area that a line covers.
 
@@ -178,6 +177,7 @@ def _cover(
         ground: The rows.
         across: (R, W) float32, m.
         view: The view.
+        least: px that the line is taken to be wide at least.
 
     Returns:
         Rows and columns (n, WINDOW) of the pixels about the line, and their cover, the same shape.
@@ -192,8 +192,8 @@ def _cover(
     per_column = np.cos(ground.angle) * ground.depth / view.camera.focal_length
     per_row = per_column * (np.gradient(column) if column.size > 1 else 0.0)
     size = np.hypot(per_column, np.clip(per_row, -1e3, 1e3))[near].astype(np.float32)[:, None]
-    aside = across[where] - np.broadcast_to(middle, column.shape)[near].astype('f4')[:, None]
-    half = np.float32(width / 2)
+    aside = across[where] - np.broadcast_to(middle, column.shape)[near].astype(np.float32)[:, None]
+    half = np.maximum(np.float32(width / 2), np.float32(least / 2) * size)
     cover = np.clip((aside + half) / size + 0.5, 0, 1) - np.clip((aside - half) / size + 0.5, 0, 1)
     return (np.broadcast_to(rows, cover.shape), where[1]), cover
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,19 +12,19 @@ from numpy.typing import NDArray
 
 from signattn.synthetic.backdrop import Backdrop
 from signattn.synthetic.camera import Camera, View
+from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.config import SynthConfig
 from signattn.synthetic.course import Course, lay_course, smooth_noise
 from signattn.synthetic.ground import Ground, see_ground
 from signattn.synthetic.markings import Markings, smooth_noise_on
 from signattn.synthetic.sprites import boxes, stand_along
-from signattn.synthetic.surface import Bytes, Lanes, Paint, Surface
-from signattn.synthetic.traffic import FARTHEST, draw_car, send_cars
+from signattn.synthetic.surface import Lanes, Paint, Surface
+from signattn.synthetic.traffic import FARTHEST, Car, draw_car, send_cars
 
 Array = NDArray[np.float64]
 
 EPOCH_NS = 1_479_400_000_000_000_000  # 2016-11-17, when the Udacity drives were recorded
 MARGIN = 12  # px drawn beyond each border, for the roll
-GRAINS = 8  # noise pictures that are drawn in turn
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class SynthDrive:
         start_ns: ns, stamp of the first frame.
     """
 
-    def __init__(self, config: SynthConfig):
+    def __init__(self, config: SynthConfig) -> None:
         """Build the world.
 
         Args:
@@ -86,7 +87,7 @@ class SynthDrive:
         self._light = _Light(course, parts[9])
         self._finish = _Finish(config, parts[9])
         column = np.arange(self._wide.width) - self._wide.cx
-        self._tangent = column / self._wide.focal_length
+        self._tangent = np.asarray(column / self._wide.focal_length)
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -116,10 +117,8 @@ class SynthDrive:
             raise IndexError(f'index must be from 0 to {len(self) - 1}, got {index}')
         time = index / self.config.rate_hz
         course = self.course
-        picture, mask = self._draw(time)
-        image, mask = self._finish(
-            picture, mask, self._view(time, self._wide).roll, self._light.exposure(time), index
-        )
+        roll, exposure = self._view(time, self._wide).roll, self._light.exposure(time)
+        image, mask = self._finish(self._draw(time), roll, exposure, index)
         return SynthFrame(
             stamp_ns=self.stamp_ns(index),
             image=image,
@@ -144,59 +143,51 @@ class SynthDrive:
             roll=roll,
         )
 
-    def _draw(self, time: float) -> tuple[Bytes, NDArray[np.bool_] | None]:
+    def _draw(self, time: float) -> Canvas:
         """The picture before roll, exposure and noise, with a margin."""
         view = self._view(time, self._wide)
         travelled = float(self.course.at_time(time, self.course.travelled))
         ground = see_ground(self.course, travelled, view, self._wide.height)
-        shape = (self._wide.height, self._wide.width)
-        picture = np.empty((*shape, 3), np.uint8)
-        mask = np.zeros(shape, np.bool_) if self.config.masks else None
-        self._backdrop.paint(picture[: ground.top], view)
-        if ground.top < shape[0]:
-            self._draw_ground(picture, mask, ground, view)
-        self._draw_things(picture, mask, ground, view, time, travelled)
-        return picture, mask
+        canvas = Canvas.empty(self._wide.height, self._wide.width, masked=self.config.masks)
+        self._backdrop.paint(canvas.picture[: ground.top], view)
+        if ground.depth.size:
+            self._draw_ground(canvas.part(slice(ground.top, None)), ground, view)
+        self._draw_things(canvas, ground, view, time, travelled)
+        return canvas
 
-    def _draw_ground(
-        self, picture: Bytes, mask: NDArray[np.bool_] | None, ground: Ground, view: View
-    ) -> None:
+    def _draw_ground(self, canvas: Canvas, ground: Ground, view: View) -> None:
         across, along = ground.lateral(self._tangent)
-        seen = self._surface.picture(ground, across, along)
-        part = None if mask is None else mask[ground.top :]
-        self._markings.paint(seen, part, ground, across, view)
-        picture[ground.top :] = self._light.lay(seen, ground)
+        seen = Canvas(self._surface.picture(ground, across, along), canvas.mask)
+        self._markings.paint(seen, ground, across, view)
+        canvas.picture[:] = self._light.lay(seen.picture, ground)
 
     def _draw_things(
-        self,
-        picture: Bytes,
-        mask: NDArray[np.bool_] | None,
-        ground: Ground,
-        view: View,
-        time: float,
-        travelled: float,
+        self, canvas: Canvas, ground: Ground, view: View, time: float, travelled: float
     ) -> None:
         """Draw the roadside and the cars, far to near."""
         cars = []
         for car in self._cars:
             station = car.place(time)
             if travelled + 2 < station < travelled + FARTHEST:
-                cars.append((station - travelled, station, car))
-        cars.sort(key=lambda entry: -entry[0])
-        for depth, sprite, box, lowest in boxes(
-            self._roadside, travelled, view, ground.hidden_below
-        ):
-            while cars and cars[0][0] > depth:
-                self._draw_car(picture, mask, cars.pop(0), ground, view)
-            sprite.draw(picture, mask, box, lowest)
-        for entry in cars:
-            self._draw_car(picture, mask, entry, ground, view)
+                cars.append((station, car))
+        cars.sort(key=operator.itemgetter(0))
+        things = boxes(self._roadside, travelled, view, ground.hidden_below)
+        for depth, sprite, box, lowest in things:
+            while cars and cars[-1][0] > travelled + depth:
+                self._draw_car(canvas, *cars.pop(), ground, view)
+            sprite.draw(canvas, box, lowest)
+        while cars:
+            self._draw_car(canvas, *cars.pop(), ground, view)
 
-    def _draw_car(self, picture, mask, entry, ground, view) -> None:  # type: ignore[no-untyped-def]
-        distance, station, car = entry
-        lowest = float(np.interp(distance, *ground.hidden_below))
+    def _draw_car(
+        self, canvas: Canvas, station: float, car: Car, ground: Ground, view: View
+    ) -> None:
+        along = float(np.interp(station, self.course.station, self.course.x))
+        aside = float(np.interp(station, self.course.station, self.course.y))
+        depth = view.relative(np.array(along), np.array(aside), np.array(view.z))[0]
+        lowest = float(np.interp(depth, *ground.hidden_below))
         light = self._light.at(station)
-        draw_car(picture, mask, car, station, self.course, view, lowest, light)
+        draw_car(canvas, car, station, self.course, view, lowest, light)
 
 
 def frames(config: SynthConfig) -> Iterator[SynthFrame]:
@@ -229,9 +220,10 @@ def _widened(camera: Camera) -> Camera:
 class _CameraMotion:
     """Small motion of the camera on its springs, still when the car stands."""
 
-    def __init__(self, course: Course, strength: float, rng: np.random.Generator):
+    def __init__(self, course: Course, strength: float, rng: np.random.Generator) -> None:
         count = math.ceil(course.duration / 0.02) + 2
-        moving = np.clip(course.at_time(np.arange(count) * 0.02, course.speed) / 8, 0, 1)
+        speed = course.at_time(np.linspace(0, 0.02 * (count - 1), count), course.speed)
+        moving = np.clip(speed / 8, 0, 1)
 
         def shake(amplitude: float, seconds: float) -> Array:
             return strength * amplitude * smooth_noise(rng, count, seconds / 0.02) * moving
@@ -256,13 +248,13 @@ class _CameraMotion:
 class _Light:
     """Sun and shade along the road, and how the camera's exposure follows."""
 
-    def __init__(self, course: Course, rng: np.random.Generator):
+    def __init__(self, course: Course, rng: np.random.Generator) -> None:
         self._start = float(course.station[0])
         along = np.arange(self._start, course.station[-1], 0.1)[::5]
         sun = float(rng.uniform(0.1, 1.0))
-        woods = smooth_noise_on(np.repeat(along, 1), 6, rng)
-        deep = smooth_noise_on(along, 10, rng) + float(rng.uniform(-1.6, 0.4))
-        self._strength = 0.68 * sun * np.clip(0.9 * woods + float(rng.uniform(-0.6, 0.9)), 0, 1)
+        woods = smooth_noise_on(along, 6, rng)
+        deep = smooth_noise_on(along, 10, rng) + float(rng.uniform(-1.4, 0.8))
+        self._strength = 0.68 * sun * np.clip(0.9 * woods + float(rng.uniform(-0.3, 1.1)), 0, 1)
         self._open = 1 - 0.62 * sun * np.clip(0.8 * deep, 0, 1)
         self._course = course
         seen = self._open * (1 - 0.5 * self._strength)
@@ -296,16 +288,14 @@ class _Light:
             ground: The rows.
 
         Returns:
-            (R, W, 3) uint8 RGB.
+            (R, W, 4) uint8, RGB and one more.
         """
         brightness = 255 * self._pick(self._open, ground.station)
         depth = np.minimum(brightness * self._pick(self._strength, ground.station), 255)
         shadow = seen[..., 3].astype(np.uint16) * depth.astype(np.uint16)[:, None] >> 8
         light = (brightness.astype(np.uint16)[:, None] - shadow).astype(np.uint8)
-        colour = cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB)
-        return np.asarray(
-            cv2.multiply(colour, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), scale=1 / 255), np.uint8
-        )
+        shaded = cv2.multiply(seen, cv2.cvtColor(light, cv2.COLOR_GRAY2RGBA), scale=1 / 255)
+        return np.asarray(shaded, np.uint8)
 
     def _pick(self, values: Array, station: Array) -> Array:
         index = ((station - self._start) * 2).astype(int)
@@ -315,36 +305,34 @@ class _Light:
 class _Finish:
     """What lens and sensor do to the picture: roll, vignette, exposure, noise."""
 
-    def __init__(self, config: SynthConfig, rng: np.random.Generator):
+    def __init__(self, config: SynthConfig, rng: np.random.Generator) -> None:
         self._size = (config.width, config.height)
         y, x = np.mgrid[-1 : 1 : config.height * 1j, -1 : 1 : config.width * 1j]
         fall = 1 - float(rng.uniform(0.08, 0.32)) * (x**2 + y**2) / 2
         self._vignette = np.repeat((255 * fall).astype(np.uint8)[..., None], 3, -1)
+        self._blur = float(rng.uniform(0.35, 0.9))
         self._gamma = float(rng.uniform(0.95, 1.45))
         self._contrast = float(rng.uniform(1.0, 1.35))
         self._tint = np.array([1.0, 1.0, 1.0]) + rng.uniform(-0.05, 0.05, 3)
         strength = float(rng.uniform(1.0, 3.5))
         shape = (config.height, config.width, 3)
-        noise = rng.standard_normal((config.height, config.width), np.float32)[..., None]
-        noise = strength * (0.8 * noise + 0.5 * rng.standard_normal(shape, np.float32))
+        grey = rng.standard_normal((config.height, config.width), np.float32)[..., None]
+        noise = strength * (0.8 * grey + 0.5 * rng.standard_normal(shape, np.float32))
         self._brighter = np.round(np.maximum(noise, 0)).astype(np.uint8)
         self._darker = np.round(np.maximum(-noise, 0)).astype(np.uint8)
         self._seed = config.seed
 
     def __call__(
-        self,
-        picture: Bytes,
-        mask: NDArray[np.bool_] | None,
-        roll: float,
-        exposure: float,
-        index: int,
+        self, canvas: Canvas, roll: float, exposure: float, index: int
     ) -> tuple[Bytes, NDArray[np.bool_] | None]:
-        height, width = picture.shape[:2]
+        height, width = canvas.picture.shape[:2]
         matrix = cv2.getRotationMatrix2D(
             ((width - 1) / 2, (height - 1) / 2), math.degrees(roll), 1.0
         )
         matrix[:, 2] -= MARGIN
-        image = cv2.warpAffine(picture, matrix, self._size, flags=cv2.INTER_LINEAR)
+        turned = cv2.warpAffine(canvas.picture, matrix, self._size, flags=cv2.INTER_LINEAR)
+        turned = cv2.GaussianBlur(turned, (3, 3), self._blur)
+        image = cv2.cvtColor(turned, cv2.COLOR_RGBA2RGB)
         cv2.multiply(image, self._vignette, dst=image, scale=1 / 255)
         cv2.LUT(image, self._curve(exposure), dst=image)
         rng = np.random.default_rng((self._seed, index))
@@ -353,18 +341,16 @@ class _Finish:
             target = image[where]
             cv2.add(target, self._brighter[part], dst=target)
             cv2.subtract(target, self._darker[part], dst=target)
-        if mask is not None:
-            turned = cv2.warpAffine(
-                mask.view(np.uint8) * np.uint8(255), matrix, self._size, flags=cv2.INTER_LINEAR
-            )
-            mask = np.asarray(turned > 127)
-        return np.asarray(image, np.uint8), mask
+        if canvas.mask is None:
+            return np.asarray(image, np.uint8), None
+        mask = canvas.mask.view(np.uint8) * np.uint8(255)
+        mask = np.asarray(cv2.warpAffine(mask, matrix, self._size), np.uint8)
+        return np.asarray(image, np.uint8), mask > 127
 
     def _curve(self, exposure: float) -> Bytes:
         """Table (256, 1, 3) from light to pixel value."""
         light = np.arange(256)[:, None] / 255 * exposure * self._tint
         curve = np.clip(light, 0, None) ** self._gamma
-        curve = 0.5 + self._contrast * (curve - 0.5) if self._contrast < 1 else curve
         curve = 1.12 * curve / (1 + 0.12 * curve**2) * self._contrast
         return np.clip(255 * curve, 0, 255).astype(np.uint8)[:, None]
 

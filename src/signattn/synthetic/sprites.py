@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signattn.synthetic.camera import View
+from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.course import Course, smooth_noise
-from signattn.synthetic.surface import Bytes, Lanes
+from signattn.synthetic.surface import Lanes
 
 NEAREST, FARTHEST = 3.0, 450.0  # m along the road between which things are drawn
 TALL = 384  # px, height of a painted tree
@@ -20,11 +21,11 @@ class Sprite:
     """A thing seen from the road, in sizes halving from one to the next.
 
     Attributes:
-        levels: Pairs of colour (h, w, 3) times opacity, and 255 − opacity (h, w, 3), uint8.
+        levels: (h, w, 4) uint8, RGB times opacity, and opacity.
         shape: Width over height.
     """
 
-    levels: tuple[tuple[Bytes, Bytes], ...]
+    levels: tuple[Bytes, ...]
     shape: float
 
     @classmethod
@@ -38,52 +39,45 @@ class Sprite:
         Returns:
             The sprite with all its smaller sizes.
         """
-        opacity3 = np.repeat(opacity[..., None], 3, -1)
-        solid = np.clip(colour * opacity3, 0, 255).astype(np.uint8)
-        clear = (255 * (1 - opacity3)).astype(np.uint8)
-        levels = [(solid, clear)]
-        while min(solid.shape[:2]) > 8:
-            size = ((solid.shape[1] + 1) // 2, (solid.shape[0] + 1) // 2)
-            solid = np.asarray(cv2.resize(solid, size, interpolation=cv2.INTER_AREA), np.uint8)
-            clear = np.asarray(cv2.resize(clear, size, interpolation=cv2.INTER_AREA), np.uint8)
-            levels.append((solid, clear))
+        solid = colour * opacity[..., None]
+        level = np.dstack([solid, 255 * opacity]).clip(0, 255).astype(np.uint8)
+        levels = [level]
+        while min(level.shape[:2]) > 8:
+            size = ((level.shape[1] + 1) // 2, (level.shape[0] + 1) // 2)
+            level = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), np.uint8)
+            levels.append(level)
         return cls(tuple(levels), colour.shape[1] / colour.shape[0])
 
-    def draw(
-        self,
-        picture: Bytes,
-        mask: NDArray[np.bool_] | None,
-        box: tuple[float, float, float, float],
-        lowest: float,
-    ) -> None:
+    def draw(self, canvas: Canvas, box: tuple[float, float, float, float], lowest: float) -> None:
         """Draw the thing.
 
         Args:
-            picture: (H, W, 3) uint8 RGB; drawn on.
-            mask: (H, W) bool; cleared where the thing hides what is behind it. None: not wanted.
+            canvas: Drawn on; its mask is cleared where the thing hides what is behind it.
             box: px, left, top, right and bottom of the thing in the picture.
             lowest: px, row below which nearer ground hides it.
         """
         left, top, right, bottom = box
-        x0, x1 = max(math.floor(left), 0), min(math.ceil(right) + 1, picture.shape[1])
-        y0, y1 = max(math.floor(top), 0), min(math.ceil(min(bottom, lowest)) + 1, picture.shape[0])
+        height, width = canvas.picture.shape[:2]
+        x0, x1 = max(math.floor(left), 0), min(math.ceil(right) + 1, width)
+        y0, y1 = max(math.floor(top), 0), min(math.ceil(min(bottom, lowest)) + 1, height)
         if x1 - x0 < 1 or y1 - y0 < 1:
             return
-        wide = self.levels[0][0].shape[1] / max(right - left, 0.5)
-        solid, clear = self.levels[int(np.clip(math.log2(wide), 0, len(self.levels) - 1))]
-        size = (x1 - x0, y1 - y0)
-        fx, fy = (right - left) / solid.shape[1], (bottom - top) / solid.shape[0]
-        matrix = np.array([
-            [fx, 0, left - x0 + 0.5 * fx - 0.5],
-            [0, fy, top - y0 + 0.5 * fy - 0.5],
-        ])
-        solid = cv2.warpAffine(solid, matrix, size)  # type: ignore[assignment]
-        clear = cv2.warpAffine(clear, matrix, size, borderValue=(255, 255, 255))  # type: ignore[assignment]
-        target = picture[y0:y1, x0:x1]
-        cv2.multiply(target, clear, dst=target, scale=1 / 255)
-        cv2.add(target, solid, dst=target)
-        if mask is not None:
-            mask[y0:y1, x0:x1] &= clear[..., 0] > 127
+        wide = self.levels[0].shape[1] / max(right - left, 0.5)
+        level = self.levels[int(np.clip(math.log2(wide), 0, len(self.levels) - 1))]
+        fx, fy = (right - left) / level.shape[1], (bottom - top) / level.shape[0]
+        matrix = np.array(
+            [
+                [fx, 0, left - x0 + 0.5 * fx - 0.5],
+                [0, fy, top - y0 + 0.5 * fy - 0.5],
+            ]
+        )
+        drawn = cv2.warpAffine(level, matrix, (x1 - x0, y1 - y0))
+        clear = cv2.bitwise_not(cv2.extractChannel(drawn, 3))
+        target = canvas.part(slice(y0, y1), slice(x0, x1))
+        behind = cv2.cvtColor(clear, cv2.COLOR_GRAY2RGBA)
+        cv2.multiply(target.picture, behind, dst=target.picture, scale=1 / 255)
+        cv2.add(target.picture, drawn, dst=target.picture)
+        target.hide(np.asarray(clear < 128))
 
 
 @dataclass(frozen=True)
@@ -133,8 +127,11 @@ def stand_along(
     wooded = 0.5 + 0.5 * np.tanh(smooth_noise(rng, 400, 6) + rng.uniform(-0.8, 1.0))
 
     def scatter(
-        spacing: float, kinds: tuple[int, int], lateral: tuple[float, float],
-        tall: tuple[float, float], woods: float,
+        spacing: float,
+        kinds: tuple[int, int],
+        lateral: tuple[float, float],
+        tall: tuple[float, float],
+        woods: float,
     ) -> None:
         count = round(density * length / spacing)
         station = rng.uniform(course.station[0], course.station[-1], count)
@@ -164,7 +161,12 @@ def stand_along(
     order = np.argsort(station, kind='stable')
     order = order[free[order]]
     return Roadside(
-        sprites, station[order], x[order], y[order], z[order], height[order],
+        sprites,
+        station[order],
+        x[order],
+        y[order],
+        z[order],
+        height[order],
         kind[order].astype(np.int64),
     )
 
@@ -177,8 +179,13 @@ def _on_road(
     taken: list[NDArray[np.int64]] = []
     for left in np.arange(lanes.right_edge - 2, lanes.left_edge + 2.1, 1.5):
         beside = left - course.offset
-        taken.append(_cells(course.x - beside * np.sin(course.heading),
-                            course.y + beside * np.cos(course.heading), cell))
+        taken.append(
+            _cells(
+                course.x - beside * np.sin(course.heading),
+                course.y + beside * np.cos(course.heading),
+                cell,
+            )
+        )
     return np.isin(_cells(x, y, cell), np.unique(np.concatenate(taken)))
 
 
@@ -189,7 +196,10 @@ def _cells(x: NDArray[np.float64], y: NDArray[np.float64], size: float) -> NDArr
 
 
 def boxes(
-    roadside: Roadside, travelled: float, view: View, hidden_below: tuple[NDArray[np.float64], ...]
+    roadside: Roadside,
+    travelled: float,
+    view: View,
+    hidden_below: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> list[tuple[float, Sprite, tuple[float, float, float, float], float]]:
     """What of the roadside is in view.
 
@@ -238,22 +248,31 @@ def _leaves(
     cover = np.zeros((height, width), np.float32)
     for x, y, radius in blobs:
         light = float(rng.uniform(0.45, 1.0)) * (1.15 - 0.5 * y / height)
-        for _ in range(14):
+        for _ in range(22):
             angle, far = rng.uniform(0, 2 * np.pi), radius * math.sqrt(rng.uniform())
             spot = (round(x + far * math.cos(angle)), round(y + 0.8 * far * math.sin(angle)))
-            size = max(round(radius * rng.uniform(0.12, 0.34)), 1)
-            lit = light * (1.0 - 0.35 * (far / radius) * math.sin(angle + 0.5))
-            cv2.circle(shade, spot, size, lit * float(rng.uniform(0.75, 1.25)), -1)
+            size = max(round(radius * rng.uniform(0.07, 0.24)), 1)
+            lit = light * (1.0 - 0.4 * (far / radius) * math.sin(angle + 0.5))
+            cv2.circle(shade, spot, size, lit * float(rng.uniform(0.6, 1.3)), -1)
             cv2.circle(cover, spot, size, 1.0, -1)
-    grain = rng.standard_normal((height, width)).astype(np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), 1.3) * 2.0  # type: ignore[assignment]
-    clumps = cv2.GaussianBlur(rng.standard_normal((height, width)).astype('f4'), (0, 0), 4) * 6
-    cover *= (grain + 0.8 * clumps > -1.7).astype(np.float32)
-    cover = cv2.GaussianBlur(cover, (3, 3), 0)  # type: ignore[assignment]
-    bright = np.clip(shade * (1 + 0.2 * grain + 0.2 * clumps), 0.12, 1.6)
+    fine = _grain(rng, (height, width), 0.9)
+    middle = _grain(rng, (height, width), 2.5)
+    coarse = _grain(rng, (height, width), 6.0)
+    # Ragged edges and holes: leaves, not balls.
+    inside = np.asarray(cv2.GaussianBlur(cover, (0, 0), 3.5))
+    noise = 0.13 * fine + 0.13 * middle + 0.06 * coarse
+    cover = np.clip((inside + np.minimum(4 * inside, 1) * noise - 0.5) * 5 + 0.5, 0, 1)
+    shade = np.asarray(cv2.GaussianBlur(shade, (0, 0), 1.0))
+    bright = np.clip(shade * (1 + 0.28 * fine + 0.2 * middle + 0.12 * coarse), 0.1, 1.7)
     part = cover[..., None]
     colour += (tone * bright[..., None] - colour) * part
     opacity[:] = np.maximum(opacity, cover)
+
+
+def _grain(rng: np.random.Generator, shape: tuple[int, int], size: float) -> NDArray[np.float32]:
+    """Noise of unit variance with bumps of a size in px."""
+    noise = cv2.GaussianBlur(rng.standard_normal(shape, np.float32), (0, 0), size)
+    return np.asarray(noise / noise.std(), np.float32)
 
 
 def _trunk(
@@ -265,8 +284,9 @@ def _trunk(
     tone: tuple[float, float, float],
 ) -> None:
     height = opacity.shape[0]
-    stem = np.array([[x - width, height], [x + width, height], [x + width // 2, top],
-                     [x - width // 2, top]])
+    stem = np.array(
+        [[x - width, height], [x + width, height], [x + width // 2, top], [x - width // 2, top]]
+    )
     cv2.fillConvexPoly(colour, stem, tone)
     cv2.fillConvexPoly(opacity, stem, 1.0)
 

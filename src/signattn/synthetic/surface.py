@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from signattn.synthetic.camera import Camera
-from signattn.synthetic.ground import Ground, Pixels
-
-Bytes = NDArray[np.uint8]
+from signattn.synthetic.canvas import Bytes
+from signattn.synthetic.ground import Array, Ground, Pixels
 
 PERIOD = 96.0  # m along the road after which the texture repeats
-COLUMNS = 1024  # px, width of every level
 LEVELS = 6
 
 
@@ -40,7 +38,7 @@ class Lanes:
     left_edge: float
     right_edge: float
     shoulder: float
-    wobble: NDArray[np.float64]
+    wobble: Array
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> 'Lanes':
@@ -55,14 +53,16 @@ class Lanes:
             left_edge=1.5 * width + float(paved[0]),
             right_edge=-width / 2 - float(paved[1]),
             shoulder=float(rng.uniform(0.4, 2.0)),
-            wobble=np.stack([
-                rng.integers(2, 25, 3).astype(float),
-                rng.uniform(0.01, 0.07, 3),
-                rng.uniform(0, 2 * np.pi, 3),
-            ]),
+            wobble=np.stack(
+                [
+                    rng.integers(2, 25, 3).astype(float),
+                    rng.uniform(0.01, 0.07, 3),
+                    rng.uniform(0, 2 * np.pi, 3),
+                ]
+            ),
         )
 
-    def edge_wobble(self, station: NDArray[np.float64]) -> NDArray[np.float64]:
+    def edge_wobble(self, station: Array) -> Array:
         """Metres by which the asphalt reaches further out at stations (...) in metres."""
         turns = 2 * np.pi * station[..., None] / PERIOD * self.wobble[0] + self.wobble[2]
         return np.asarray((self.wobble[1] * np.sin(turns)).sum(-1))
@@ -72,10 +72,10 @@ class Lanes:
 class Paint:
     """Colours of the ground, RGB from 0 to 255, and how uneven it is."""
 
-    asphalt: NDArray[np.float64]
-    gravel: NDArray[np.float64]
-    grass: NDArray[np.float64]
-    dry: NDArray[np.float64]
+    asphalt: Array
+    gravel: Array
+    grass: Array
+    dry: Array
     roughness: float
     cracks: float
 
@@ -95,7 +95,7 @@ class Paint:
 
 @dataclass(frozen=True)
 class _Level:
-    texture: Bytes  # (rows, COLUMNS, 4): RGB and shadow
+    texture: Bytes  # (rows, columns, 4): RGB and shadow
     reach: float  # m to either side
     across: float  # m a column
     along: float  # m a row
@@ -106,24 +106,28 @@ class _Level:
 class Surface:
     """The ground's texture in levels of detail, the next one for twice the depth."""
 
-    def __init__(self, camera: Camera, lanes: Lanes, paint: Paint, rng: np.random.Generator):
+    def __init__(
+        self, camera: Camera, lanes: Lanes, paint: Paint, rng: np.random.Generator
+    ) -> None:
         horizon = camera.cy - camera.focal_length * math.tan(camera.pitch)
         slope = camera.focal_length * camera.above_road
         nearest = slope / max(camera.height - horizon, 1)
         tangent = camera.width / 2 / camera.focal_length
+        columns = 4 * math.ceil(0.4 * camera.width)
+        finest = min(max(256 * math.ceil(camera.width / 83), 512), 4096)
         self._levels: list[_Level] = []
         plain: Bytes | None = None
         for number in range(LEVELS):
             reach = (1.8 * tangent * 2 * nearest + 2.0) * 2**number
-            rows = max(2048 // 4**number, 8)
-            plain = _paint_level(rows, reach, lanes, paint, plain, rng)
+            rows = max(finest // 4**number, 8)
+            plain = _paint_level((rows, columns), reach, lanes, paint, plain, rng)
             along = PERIOD / rows
             padding = min(math.ceil(2 * reach / along), rows)
             self._levels.append(
                 _Level(
                     texture=np.concatenate([plain[-padding:], plain, plain[:padding]]),
                     reach=reach,
-                    across=2 * reach / COLUMNS,
+                    across=2 * reach / columns,
                     along=along,
                     padding=padding,
                     nearest=nearest * 2**number if number else 0.0,
@@ -167,30 +171,31 @@ class Surface:
 
 
 def _paint_level(
-    rows: int,
+    shape: tuple[int, int],
     reach: float,
     lanes: Lanes,
     paint: Paint,
     inner: Bytes | None,
     rng: np.random.Generator,
 ) -> Bytes:
-    """One period of the ground, (rows, COLUMNS, 4); its middle is the finer level shrunk."""
-    station = (np.arange(rows) + 0.5) * (PERIOD / rows)
-    across = reach - (np.arange(COLUMNS) + 0.5) * (2 * reach / COLUMNS)
-    level = np.empty((rows, COLUMNS, 4), np.uint8)
+    """One period of the ground, shape + (4,); its middle is the finer level shrunk."""
+    rows, columns = shape
+    station = np.linspace(0, PERIOD, 2 * rows + 1)[1::2]
+    across = np.linspace(reach, -reach, 2 * columns + 1)[1::2]
+    level = np.empty((rows, columns, 4), np.uint8)
     level[..., :3] = _colours(station, across, lanes, paint, rng)
-    level[..., 3] = _shadows(rows, reach, rng)
+    level[..., 3] = _shadows(shape, reach, rng)
     if inner is None:
-        _wear(level, station, across, lanes, paint, rng)
+        _wear(level, across, lanes, paint, rng)
     else:
-        middle = slice(COLUMNS // 4, COLUMNS - COLUMNS // 4)
-        level[:, middle] = cv2.resize(inner, (COLUMNS // 2, rows), interpolation=cv2.INTER_AREA)
+        middle = slice(columns // 4, columns - columns // 4)
+        level[:, middle] = cv2.resize(inner, (columns // 2, rows), interpolation=cv2.INTER_AREA)
     return level
 
 
 def _colours(
-    station: NDArray[np.float64],
-    across: NDArray[np.float64],
+    station: Array,
+    across: Array,
     lanes: Lanes,
     paint: Paint,
     rng: np.random.Generator,
@@ -217,10 +222,10 @@ def _colours(
     soil += (verge - soil) * overgrown[..., None]
     road = paint.asphalt * asphalt[..., None]
     road += (soil - road) * off_road[..., None]
-    return np.clip(road, 0, 255).astype(np.float32)
+    return np.asarray(np.clip(road, 0, 255), np.float32)
 
 
-def _wheel_tracks(across: NDArray[np.float64], lanes: Lanes) -> NDArray[np.float64]:
+def _wheel_tracks(across: Array, lanes: Lanes) -> Array:
     """Brightness that tyres and oil leave in both lanes."""
     brightness = np.zeros_like(across)
     for middle in (0.0, lanes.width):
@@ -230,9 +235,9 @@ def _wheel_tracks(across: NDArray[np.float64], lanes: Lanes) -> NDArray[np.float
     return brightness
 
 
-def _shadows(rows: int, reach: float, rng: np.random.Generator) -> Bytes:
+def _shadows(shape: tuple[int, int], reach: float, rng: np.random.Generator) -> Bytes:
     """Shadow of trees, 255 where it is dark, dappled where leaves let light through."""
-    shape, cell = (rows, COLUMNS), np.array([PERIOD / rows, 2 * reach / COLUMNS])
+    cell = np.array([PERIOD / shape[0], 2 * reach / shape[1]])
     trunks = _field(rng, shape, cell * [1, 0.25], 2.2)
     leaves = _field(rng, shape, cell, 0.9) + 0.7 * _field(rng, shape, cell, 0.3)
     dark = np.clip(0.5 + 1.6 * (trunks + 0.45 * leaves), 0, 1)
@@ -240,51 +245,41 @@ def _shadows(rows: int, reach: float, rng: np.random.Generator) -> Bytes:
 
 
 def _wear(
-    level: Bytes,
-    station: NDArray[np.float64],
-    across: NDArray[np.float64],
-    lanes: Lanes,
-    paint: Paint,
-    rng: np.random.Generator,
+    level: Bytes, across: Array, lanes: Lanes, paint: Paint, rng: np.random.Generator
 ) -> None:
     """Draw patches, sealed joints and cracks on the asphalt of the finest level."""
     tone = np.full(level.shape[:2], 128, np.uint8)
-    column = 1 / (across[0] - across[1])
-    row = 1 / (station[1] - station[0])
+    scale = np.array([1 / (across[0] - across[1]), level.shape[0] / PERIOD])
 
-    def at(along: float, left: float) -> tuple[int, int]:
-        return round((across[0] - left) * column), round(along * row)
+    def pixels(left: ArrayLike, along: ArrayLike) -> NDArray[np.int32]:
+        points = np.stack([across[0] - np.asarray(left), np.asarray(along)], -1) * scale
+        return np.asarray(np.round(points), np.int32)
 
     for _ in range(round(4 * paint.cracks)):
         begin, left = rng.uniform(5, PERIOD - 15), rng.uniform(lanes.right_edge + 1.5, 4)
-        corner = at(begin + rng.uniform(1.5, 9), left - rng.uniform(0.8, 2.5))
-        cv2.rectangle(tone, at(begin, left), corner, int(rng.uniform(100, 140)), -1)
+        end, right = begin + rng.uniform(1.5, 9), left - rng.uniform(0.8, 2.5)
+        corners = pixels([left, right, right, left], [begin, begin, end, end])
+        cv2.fillConvexPoly(tone, corners, (rng.uniform(100, 140),))
     for _ in range(round(10 * paint.cracks)):
-        along, left = rng.uniform(3, PERIOD - 3), lanes.left_edge
-        points = [at(along, left)]
-        while left > lanes.right_edge:
-            left -= 0.4
-            along += rng.normal(0, 0.1)
-            points.append(at(along, left))
-        cv2.polylines(tone, [np.array(points)], False, int(rng.uniform(60, 100)), 2)
+        aside = np.arange(lanes.left_edge, lanes.right_edge, -0.4)
+        ahead = rng.uniform(3, PERIOD - 3) + np.cumsum(rng.normal(0, 0.1, aside.size))
+        cv2.polylines(tone, [pixels(aside, ahead)], False, (rng.uniform(60, 100),), 2)
     for _ in range(round(14 * paint.cracks)):
-        along, left = rng.uniform(2, PERIOD - 25), rng.uniform(lanes.right_edge, lanes.left_edge)
-        points = []
-        for _ in range(int(rng.integers(10, 50))):
-            points.append(at(along, left))
-            along += 0.4
-            left += rng.normal(0, 0.05)
-        cv2.polylines(tone, [np.array(points)], False, int(rng.uniform(60, 105)), 2)
-    tone = cv2.GaussianBlur(tone, (3, 3), 0)
+        steps = int(rng.integers(10, 50))
+        along = rng.uniform(2, PERIOD - 25) + 0.4 * np.linspace(0, steps - 1, steps)
+        drift = np.cumsum(rng.normal(0, 0.05, steps))
+        crack = pixels(rng.uniform(lanes.right_edge, lanes.left_edge) + drift, along)
+        cv2.polylines(tone, [crack], False, (rng.uniform(60, 105),), 2)
+    soft = np.asarray(cv2.GaussianBlur(tone, (3, 3), 0), np.float32) / 128
     paved = (across > lanes.right_edge) & (across < lanes.left_edge)
-    shaded = level[..., :3] * (tone.astype(np.float32) / 128)[..., None]
-    level[:, paved, :3] = np.clip(shaded, 0, 255).astype(np.uint8)[:, paved]
+    shaded = level[:, paved, :3] * soft[:, paved, None]
+    level[:, paved, :3] = np.clip(shaded, 0, 255).astype(np.uint8)
 
 
 def _field(
     rng: np.random.Generator,
     shape: tuple[int, int],
-    cell: NDArray[np.float64],
+    cell: Array,
     size: float,
 ) -> NDArray[np.float32]:
     """Smooth noise of unit variance that repeats along the rows.
