@@ -28,7 +28,8 @@ class AugmentConfig:
         shift_m: Standard deviation of a sideways shift of the camera, m.
         recovery_m: m of travel over which a driver would steer a turned or shifted car back: the
             labels are corrected by that curvature.
-        horizontal_fov_deg: Field of view of the camera, degrees, for the warps.
+        horizontal_fov_deg: Field of view of the camera, degrees, for the warps; the Udacity car's
+            is narrow.
         horizon: Height of the horizon in the picture, fraction from above.
         camera_height_m: m above the road.
     """
@@ -42,29 +43,32 @@ class AugmentConfig:
     yaw_deg: float = 0.0
     shift_m: float = 0.0
     recovery_m: float = 30.0
-    horizontal_fov_deg: float = 60.0
-    horizon: float = 0.5
+    horizontal_fov_deg: float = 18.0
+    horizon: float = 0.4
     camera_height_m: float = 1.4
 
     def __post_init__(self) -> None:
         """Refuse ranges that can't be drawn from."""
-        for name in ('mirror', 'grey'):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f'{name} must be in [0, 1], got {getattr(self, name)}')
-        for name in ('gain', 'gamma'):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f'{name} must be in [0, 1), got {getattr(self, name)}')
-        for name in ('noise', 'yaw_deg', 'shift_m'):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f'{name} must be at least 0, got {getattr(self, name)}')
-        for name in ('recovery_m', 'camera_height_m'):
-            if not getattr(self, name) > 0:
-                raise ValueError(f'{name} must be above 0, got {getattr(self, name)}')
-        if not 1 < self.horizontal_fov_deg < 179:
-            got = self.horizontal_fov_deg
-            raise ValueError(f'horizontal_fov_deg must be in (1, 179), got {got}')
-        if self.max_skip < 1:
-            raise ValueError(f'max_skip must be at least 1, got {self.max_skip}')
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f'{name} must be in [{low:g}, {high:g}], got {value}')
+
+
+_RANGES = (
+    ('mirror', 0, 1),
+    ('max_skip', 1, 10),
+    ('gain', 0, 0.9),
+    ('gamma', 0, 0.9),
+    ('grey', 0, 1),
+    ('noise', 0, 255),
+    ('yaw_deg', 0, 45),
+    ('shift_m', 0, 5),
+    ('recovery_m', 1, 1000),
+    ('horizontal_fov_deg', 5, 175),
+    ('horizon', 0, 1),
+    ('camera_height_m', 0.1, 10),
+)
 
 
 def augment(
@@ -136,7 +140,7 @@ def move_camera(
         for frame in frames
     ]
     back = 2 * (shift + yaw * config.recovery_m) / config.recovery_m**2
-    return np.stack(moved).astype(np.uint8, copy=False), curvature - back
+    return np.asarray(moved, np.uint8), curvature - back
 
 
 def _without_colour(frames: Frames) -> Frames:
@@ -154,7 +158,9 @@ def _change_light(frames: Frames, brightness: float, saturation: float, gamma: f
     table[:, 0, 1] = np.clip(255 * saturation * levels, 0, 255).round()
     table[:, 0, 2] = np.clip(255 * brightness * levels**gamma, 0, 255).round()
     tall = np.ascontiguousarray(frames).reshape(-1, WIDTH, 3)
-    return np.asarray(cv2.LUT(tall, table), np.uint8).reshape(frames.shape)
+    changed = np.empty_like(tall)
+    cv2.LUT(tall, table, changed)
+    return changed.reshape(frames.shape)
 
 
 def _add_noise(frames: Frames, noise: float, rng: np.random.Generator) -> Frames:

@@ -222,4 +222,5 @@ def _samples(
         speed,
         curvature_from_steering(angle, speed, vehicle),
     )
-    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+    samples: pd.DataFrame = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+    return samples

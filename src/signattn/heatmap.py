@@ -40,7 +40,8 @@ def heatmap(
     scale = _INPUT_WIDTH // attention.shape[1]
     small = np.repeat(np.repeat(attention.astype(np.float32), scale, 0), scale, 1)
     if blur_px > 0:
-        small = cv2.GaussianBlur(small, (0, 0), blur_px, borderType=cv2.BORDER_REFLECT)
+        blurred = cv2.GaussianBlur(small, (0, 0), blur_px, borderType=cv2.BORDER_REFLECT)
+        small = np.asarray(blurred, np.float32)
     low, high = float(small.min()), float(small.max())
     spread = high - low
     if spread <= 1e-6 * max(abs(high), 1e-12):
@@ -102,7 +103,7 @@ def draw_steering(
     Returns:
         (H, W, 3) uint8, RGB. The bars are full at 90°.
     """
-    drawn = image.copy()
+    drawn: NDArray[np.uint8] = image.copy()
     height, width = drawn.shape[:2]
     thick = max(3, height // 40)
     y = height - 4 * thick

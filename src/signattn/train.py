@@ -1,6 +1,5 @@
 """Training: one loop over windows, the state carried from one to the next."""
 
-
 import dataclasses
 import math
 import platform
@@ -147,9 +146,7 @@ class Sequences:
             frames, curvature = zip(*drawn, strict=True)
             yield Batch(np.stack(frames), np.stack(curvature).astype(np.float32))
 
-    def _draw(
-        self, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    def _draw(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         skips = [skip for skip, starts in self._starts.items() if starts]
         skip = skips[rng.integers(len(skips))]
         starts = self._starts[skip]
@@ -214,7 +211,7 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(config, steps))
     write_text(out / 'run.yaml', yaml.safe_dump(_run(drives, config), sort_keys=False))
 
-    log = []
+    log: list[dict[str, Any]] = []
     best = math.inf
     step = 0
     for epoch in range(1, config.epochs + 1):
@@ -224,21 +221,20 @@ def train(
             state: State | None = None
             for start in range(0, config.sequence, config.window):
                 frames, target = _to_device(batch, start, config.window, device)
-                loss, state = _step(network, optimizer, frames, target, state, config)
+                step_loss, state = _step(network, optimizer, frames, target, state, config)
                 schedule.step()
-                losses.append(loss)
+                losses.append(step_loss)
                 step += 1
                 rate = len(losses) * config.batch * config.window / (time.monotonic() - started)
                 report(Progress(epoch, step, steps, float(np.mean(losses)), rate))
         validation = _validate(network.eval(), drives, config)
-        mae_deg = validation.get('mae_deg')
-        report(Progress(epoch, step, steps, float(np.mean(losses)), rate, mae_deg))
-        log.append({'epoch': epoch, 'loss': float(np.mean(losses)), 'frames_per_s': rate})
-        log[-1] |= {'mae_deg': mae_deg}
+        mae_deg, loss = validation.get('mae_deg'), float(np.mean(losses))
+        report(Progress(epoch, step, steps, loss, rate, mae_deg))
+        log.append({'epoch': epoch, 'loss': loss, 'frames_per_s': rate, 'mae_deg': mae_deg})
         _write_log(out / 'log.csv', log)
         if mae_deg is None or mae_deg < best:
             best = math.inf if mae_deg is None else mae_deg
-            metrics = {'epoch': epoch, 'loss': log[-1]['loss'], **validation}
+            metrics = {'epoch': epoch, 'loss': loss, **validation}
             checkpoint = _checkpoint(network, drives, config, metrics)
             save(checkpoint, out / 'model')
     write_metrics(out / 'metrics.json', metrics)
@@ -367,5 +363,7 @@ def _run(drives: list[Drive], config: TrainConfig) -> dict[str, Any]:
 
 def _write_log(path: Path, log: list[dict[str, Any]]) -> None:
     lines = [','.join(log[0])]
-    lines += [','.join('' if value is None else f'{value:.6g}' for value in row.values()) for row in log]
+    lines += [
+        ','.join('' if value is None else f'{value:.6g}' for value in row.values()) for row in log
+    ]
     write_text(path, '\n'.join(lines) + '\n')

@@ -39,9 +39,12 @@ class Encoder(nn.Module):
             if norm == 'batch':
                 layers.append(nn.BatchNorm2d(channels_out))
             if index < len(_LAYERS) - 1:
-                layers.append(nn.ReLU())
+                layers.append(nn.ReLU(inplace=True))
         # Channels last: on a CPU the convolutions take half the time.
-        self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.layers = nn.Sequential(*layers)
+        for parameter in self.layers.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Features of each cell.

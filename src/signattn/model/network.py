@@ -156,16 +156,19 @@ class Network(nn.Module):
         """
         if frames.dim() != 5 or frames.shape[2:] != (3, 8 * ROWS, 8 * COLUMNS):
             raise ValueError(f'frames must be (B, T, 3, 80, 160), got {tuple(frames.shape)}')
-        batch, steps = frames.shape[:2]
-        features = self.encoder(frames.flatten(0, 1)).unflatten(0, (batch, steps))  # (B, T, L, D)
+        features = self.encoder(frames.flatten(0, 1)).unflatten(
+            0, frames.shape[:2]
+        )  # (B, T, L, D)
         signed, amplitude = self._split(features)  # (B, T, L, C) each
         projected = self.attention.project(features)  # (B, T, L, K)
         h, c = state if state is not None else self.initial_state(features[:, 0])
 
         curvatures, attentions = [], []
-        for t in range(steps):
-            attention = self.attention(projected[:, t], h)  # (B, L)
-            products = attended_sign(signed[:, t], attention) * amplitude[:, t]  # (B, L, C), Eq. 9
+        # Unbound once: the gradient of indexing in the loop would be as large as all steps.
+        per_step = zip(projected.unbind(1), signed.unbind(1), amplitude.unbind(1), strict=True)
+        for step_projected, step_signed, step_amplitude in per_step:
+            attention = self.attention(step_projected, h)  # (B, L)
+            products = attended_sign(step_signed, attention) * step_amplitude  # (B, L, C), Eq. 9
             products = self.dropout(products.flatten(1))  # (B, L·C)
             curvatures.append(self._answer(h, products))
             attentions.append(attention)

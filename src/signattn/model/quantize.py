@@ -33,9 +33,11 @@ def quantize(x: Tensor, a: float, b: Tensor, bits: int) -> Tensor:
 
     Source: Tashiro and Awano 2023, Eqs. 7 (with b − a for the misprinted b − x) and 8.
     """
-    clipped = torch.minimum(x.clamp(min=a), b)
+    # Not torch.minimum: it would halve the gradient at b.
+    clipped = torch.where(x > b, b, x.clamp(min=a))
     step = (b.detach() - a) / (2**bits - 1)
-    return torch.as_tensor(_Round.apply(clipped, a, step))
+    rounded: Tensor = _Round.apply(clipped, a, step)  # type: ignore[no-untyped-call]
+    return rounded
 
 
 class _AttendedSign(torch.autograd.Function):
@@ -68,4 +70,5 @@ def attended_sign(x: Tensor, attention: Tensor) -> Tensor:
 
     Source: Tashiro and Awano 2023, Eq. 4.
     """
-    return torch.as_tensor(_AttendedSign.apply(x, attention))
+    signs: Tensor = _AttendedSign.apply(x, attention)  # type: ignore[no-untyped-call]
+    return signs

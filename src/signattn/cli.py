@@ -1,0 +1,344 @@
+"""The command line: ``signattn VERB``. A verb's module is imported when that verb runs."""
+
+import difflib
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import signattn
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+VERBS = {
+    'synth': 'render a drive along a known road and write it as a bag',
+    'convert': 'turn bags and image folders into drives to train and score on',
+    'train': 'train a network on drives',
+    'evaluate': 'score a network on drives, beside predictors that need none',
+    'render': 'make a video of a recording with heatmap and steering',
+    'replay': 'play a recording through the ROS 2 nodes and score the answers',
+}
+
+_USAGE = f"""usage: signattn VERB [options]
+
+Steering curvature, and the attention behind it, from camera images.
+
+verbs:
+{chr(10).join(f'  {verb:10} {text}' for verb, text in VERBS.items())}
+
+options:
+  --help     this text, or a verb's: signattn VERB --help
+  --version  version
+  --debug    show the traceback of an error
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a verb.
+
+    Args:
+        argv: Arguments behind the program's name; the process' own if not given.
+
+    Returns:
+        Exit status: 0, or 1 behind an error, which stands on stderr.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = '--debug' in arguments
+    arguments = [argument for argument in arguments if argument != '--debug']
+    if not arguments or arguments[0] in ('-h', '--help'):
+        print(_USAGE, end='')
+        return 0
+    if arguments[0] == '--version':
+        print(f'signattn {signattn.__version__}')
+        return 0
+    logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stderr)
+    try:
+        _run(arguments[0], arguments[1:])
+    except Exception as error:
+        if debug:
+            raise
+        print(f'error: {_sentence(error)}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('error: interrupted', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ImportError) and error.name:
+        return f"{error.name} must be installed for this: pip install 'signattn[tools]'"
+    return str(error) or type(error).__name__
+
+
+def _run(verb: str, arguments: list[str]) -> None:
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f'; did you mean {near[0]!r}?' if near else ''
+        raise ValueError(f'verb must be one of {list(VERBS)}, got {verb!r}{hint}')
+    runs: Mapping[str, Callable[[list[str]], None]] = {
+        'synth': _synth,
+        'convert': _convert,
+        'train': _train,
+        'evaluate': _evaluate,
+        'render': _render,
+        'replay': _replay,
+    }
+    runs[verb](arguments)
+
+
+def _parser(verb: str) -> 'ArgumentParser':
+    from jsonargparse import ArgumentParser
+
+    text = VERBS[verb]
+    return ArgumentParser(
+        prog=f'signattn {verb}',
+        description=f'{text[0].upper()}{text[1:]}.',
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+
+
+def _parse(parser: 'ArgumentParser', arguments: list[str]) -> 'Namespace':
+    from jsonargparse import ArgumentError
+
+    _hyphenate(parser)
+    try:
+        return parser.parse_args(arguments)
+    except ArgumentError as error:
+        raise ValueError(f'{error}{_nearest(str(error), parser)}') from error
+
+
+def _hyphenate(parser: 'ArgumentParser') -> None:
+    """Spell options with hyphens; underscores, as in the recipes, are understood too."""
+    for action in parser._actions:  # noqa: SLF001
+        for option in action.option_strings:
+            parser._option_string_actions[option.replace('_', '-')] = action  # noqa: SLF001
+        action.option_strings = [option.replace('_', '-') for option in action.option_strings]
+
+
+def _nearest(text: str, parser: 'ArgumentParser') -> str:
+    """Hint at the option, or the recipe's key, that was probably meant."""
+    actions = parser._actions  # noqa: SLF001
+    if option := re.search(r'unrecognized arguments: (--[\w.-]+)', text):
+        meant, known = option[1], [name for action in actions for name in action.option_strings]
+    elif key := re.search(r"(?:Group '([\w.]+)' does not accept o|O)ption '([\w.]+)'", text):
+        meant = '.'.join(part for part in key.groups() if part)
+        known = [str(action.dest) for action in actions]
+    else:
+        return ''
+    near = difflib.get_close_matches(meant, known, n=1, cutoff=0.5)
+    return f'; did you mean {near[0]!r}?' if near else ''
+
+
+def _options(parser: 'ArgumentParser', options: type, **linked: Any) -> None:
+    parser.add_class_arguments(options, nested_key=None, as_group=False, **linked)
+
+
+def _build(options: type, parsed: 'Namespace') -> Any:
+    """The dataclass of options from what was parsed."""
+    import dataclasses
+
+    names = {field.name for field in dataclasses.fields(options)}
+    return options(**{key: value for key, value in vars(parsed).items() if key in names})
+
+
+def _synth(arguments: list[str]) -> None:
+    from signattn.synthetic import SynthConfig, synth
+
+    parser = _parser('synth')
+    parser.add_argument('out', type=Path, help='the bag to write')
+    _options(parser, SynthConfig)
+    parsed = _parse(parser, arguments)
+    config = _build(SynthConfig, parsed)
+    total = max(1, round(config.duration * config.rate_hz))
+    with _bar('rendering', total) as advance:
+        path = synth(parsed.out, config, progress=advance)
+    print(f'wrote {path}')
+
+
+def _convert(arguments: list[str]) -> None:
+    from signattn.convert import ConvertConfig, convert
+
+    parser = _parser('convert')
+    parser.add_argument('source', type=Path, nargs='+', help='bags and image folders')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the drives')
+    parser.add_argument('--json', action='store_true', help='print the table as JSON')
+    _options(parser, ConvertConfig)
+    parsed = _parse(parser, arguments)
+    config = _build(ConvertConfig, parsed)
+    rows = []
+    for source in parsed.source:
+        drive = convert(source, parsed.out / _drive_name(source), config)
+        counts = drive.description['counts']
+        rows.append({'drive': str(drive.path), **counts, 'duration_s': _seconds(drive)})
+    _table(rows, as_json=parsed.json)
+    unlabelled = [row['drive'] for row in rows if not row['labelled']]
+    if unlabelled:
+        _warn(
+            f'no steering in {", ".join(unlabelled)}: to replay and render, not to train or score'
+        )
+
+
+def _drive_name(source: Path) -> str:
+    name = source.resolve().name
+    return name.removesuffix('.bag').removesuffix('.mcap').removesuffix('.db3')
+
+
+def _seconds(drive: Any) -> float:
+    return round(float(drive.description['duration_s']), 2)
+
+
+def _train(arguments: list[str]) -> None:
+    from signattn.drive import open_drives
+    from signattn.train import Progress, TrainConfig, train
+
+    parser = _parser('train')
+    parser.add_argument('--config', action='config', help='recipe; options override it')
+    parser.add_argument('--data', type=Path, required=True, help='a drive or a folder of drives')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the run')
+    _options(parser, TrainConfig)
+    parsed = parser.instantiate_classes(_parse(parser, arguments))
+    config = _build(TrainConfig, parsed)
+    drives = open_drives(parsed.data)
+
+    with _bar('training', 1) as advance:
+
+        def report(progress: Progress) -> None:
+            held_out = '' if progress.mae_deg is None else f'  {progress.mae_deg:.2f}° held out'
+            text = (
+                f'epoch {progress.epoch}/{config.epochs}  loss {progress.loss:.3f}  '
+                f'{progress.frames_per_s:.0f} frames/s{held_out}'
+            )
+            advance(progress.step, progress.steps, text)
+
+        metrics = train(drives, parsed.out, config, report)
+    _table([metrics], as_json=False)
+    print(f'model in {parsed.out / "model"}')
+
+
+def _evaluate(arguments: list[str]) -> None:
+    from signattn.drive import open_drives
+    from signattn.evaluate import EvaluateConfig, evaluate, write_metrics, write_predictions
+    from signattn.model import load
+
+    parser = _parser('evaluate')
+    parser.add_argument('model', type=Path, help="a model's folder")
+    parser.add_argument('--data', type=Path, required=True, help='a drive or a folder of drives')
+    parser.add_argument('--out', type=Path, required=True, help='folder for metrics.json')
+    parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    _options(parser, EvaluateConfig)
+    parsed = _parse(parser, arguments)
+    config = _build(EvaluateConfig, parsed)
+    metrics, scored = evaluate(load(parsed.model), open_drives(parsed.data), config)
+    write_predictions(parsed.out / 'predictions.csv', scored)
+    write_metrics(parsed.out / 'metrics.json', metrics)
+    _columns(metrics, as_json=parsed.json)
+    if metrics['seen_in_training']:
+        _warn(
+            'the model was trained on a drive that it is scored on: --part apart leaves that out'
+        )
+
+
+def _render(arguments: list[str]) -> None:
+    from signattn.render import RenderConfig, render
+
+    parser = _parser('render')
+    parser.add_argument('model', type=Path, help="a model's folder")
+    parser.add_argument('source', type=Path, help='a bag or an image folder')
+    parser.add_argument('--out', type=Path, required=True, help='the video, .mp4')
+    _options(parser, RenderConfig)
+    parsed = _parse(parser, arguments)
+    config = _build(RenderConfig, parsed)
+    with _bar('rendering', None) as advance:
+        frames = render(parsed.model, parsed.source, parsed.out, config, progress=advance)
+    print(f'wrote {parsed.out}: {frames} frames')
+
+
+def _replay(arguments: list[str]) -> None:
+    from signattn.replay import replay
+
+    parser = _parser('replay')
+    parser.add_argument('model', type=Path, help="a model's folder")
+    parser.add_argument('source', type=Path, help='a bag or an image folder')
+    parser.add_argument('--out', type=Path, required=True, help='folder for metrics.json')
+    parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    parser.add_function_arguments(replay, as_group=False, skip={'model', 'source', 'out'})
+    parsed = vars(_parse(parser, arguments))
+    as_json = parsed.pop('json')
+    metrics = replay(**parsed)
+    _columns(metrics, as_json=as_json)
+
+
+class _Bar:
+    """A progress bar on stderr; silent where that is no terminal."""
+
+    def __init__(self, text: str, total: int | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            TextColumn('{task.completed:.0f}/{task.total}'),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task(text, total=total)
+        self._text = text
+
+    def __enter__(self) -> Callable[..., None]:
+        self._progress.start()
+        return self.update
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def update(self, done: int, total: int | None = None, text: str | None = None) -> None:
+        """Show how far it is."""
+        self._progress.update(
+            self._task, completed=done, total=total, description=text or self._text
+        )
+
+
+def _bar(text: str, total: int | None) -> _Bar:
+    return _Bar(text, total)
+
+
+def _warn(text: str) -> None:
+    print(f'warning: {text}', file=sys.stderr)
+
+
+def _table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """Print rows with the same keys."""
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*rows[0], box=None)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _columns(metrics: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print one metric a line."""
+    if as_json:
+        print(json.dumps(metrics, indent=2))
+        return
+    width = max(len(key) for key in metrics)
+    for key, value in metrics.items():
+        print(f'  {key:{width}}  {_cell(value)}')
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f'{value:.5g}'
+    return os.fspath(value) if isinstance(value, Path) else str(value)
