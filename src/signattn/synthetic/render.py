@@ -270,7 +270,7 @@ class _Light:
             value += 0.07 * (float(goal) - value)
             reached[index] = value
         drift = np.exp(0.08 * smooth_noise(rng, time.size, 60))
-        self._time, self._exposure = time, reached * drift * float(rng.uniform(0.85, 1.2))
+        self._time, self._exposure = time, reached * drift * float(rng.uniform(0.8, 1.2))
 
     def at(self, station: float) -> float:
         """Brightness about a station (m), 1 in the sun."""
@@ -311,7 +311,7 @@ class _Finish:
         fall = 1 - float(rng.uniform(0.08, 0.32)) * (x**2 + y**2) / 2
         self._vignette = np.repeat((255 * fall).astype(np.uint8)[..., None], 3, -1)
         self._blur = float(rng.uniform(0.35, 0.9))
-        self._gamma = float(rng.uniform(0.95, 1.45))
+        self._gamma = float(rng.uniform(0.9, 1.8))
         self._contrast = float(rng.uniform(1.0, 1.35))
         self._tint = np.array([1.0, 1.0, 1.0]) + rng.uniform(-0.05, 0.05, 3)
         strength = float(rng.uniform(1.0, 3.5))
