@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Any
 
+import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TwistStamped, Vector3Stamped
 from nav_msgs.msg import Path
@@ -53,6 +54,14 @@ PARAMETERS = (
     NodeParameter('autostart', True, 'Configure and activate at start, without a manager.'),
     NodeParameter('model', '', 'Folder of the checkpoint; empty for the shipped demo model.'),
     NodeParameter('device', 'auto', 'Where the network runs: auto, cpu, cuda or cuda:N.'),
+    NodeParameter(
+        'threads',
+        1,
+        'CPU threads of the network. More gain little for one image at a time, and make it wait '
+        'for every one of them where other programs want the cores.',
+        lower=1,
+        upper=64,
+    ),
     NodeParameter(
         'image_transport',
         'raw',
@@ -149,6 +158,7 @@ class DriveNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, warm it up, and advertise the outputs."""
         model = text(self, 'model')
+        torch.set_num_threads(int(number(self, 'threads')))
         path = FilePath(model) if model else share_path('models/demo')
         engine = self._load(path, text(self, 'device'))
         engine.warm_up()

@@ -1,0 +1,41 @@
+"""Counts, rates and latencies."""
+
+import pytest
+
+from signattn.nodes.tally import Tally
+
+MS = 1_000_000
+
+
+def test_nothing_yet():
+    tally = Tally()
+    assert tally.camera_hz() is None
+    assert tally.latency_ms(50) is None
+    assert tally.silence_s(0) is None
+
+
+def test_rate_by_the_stamps():
+    tally = Tally()
+    for i in range(9):
+        tally.receive(40 * MS * i, 0)
+        assert tally.camera_hz() is None
+    tally.receive(40 * MS * 9, 0)
+    assert tally.camera_hz() == pytest.approx(25)
+    tally.receive(0, 0)  # a loop: measure anew
+    assert tally.camera_hz() is None
+    assert tally.counts['received'] == 11
+
+
+def test_latencies():
+    tally = Tally()
+    for ms in range(1, 102):
+        tally.answer(ms * MS)
+    assert tally.latency_ms(50) == pytest.approx(51)
+    assert tally.latency_ms(99) == pytest.approx(100)
+    assert tally.counts['answered'] == 101
+
+
+def test_silence():
+    tally = Tally()
+    tally.receive(0, 5000 * MS)
+    assert tally.silence_s(6500 * MS) == pytest.approx(1.5)
