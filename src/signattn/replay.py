@@ -201,6 +201,8 @@ def _environment(ours: Mapping[str, str]) -> dict[str, str]:
     """Environment of the nodes: to themselves, unless the user has named a domain."""
     environment = dict(ours)
     if not environment.get('ROS_DOMAIN_ID'):
+        for name in ('ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER'):
+            environment.pop(name, None)
         environment['ROS_DOMAIN_ID'] = str(free_domain_id())
         environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     profile = share_path('config/fastdds.xml')

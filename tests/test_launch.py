@@ -1,0 +1,222 @@
+"""Launch files, their parameters and RViz's topics fit the nodes."""
+
+import ast
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from signattn.share import share_path
+
+LAUNCH_FILES = ('drive.launch.py', 'replay.launch.py')
+EXPECTED = {
+    'drive.launch.py': {
+        'model',
+        'image_topic',
+        'image_transport',
+        'vehicle',
+        'device',
+        'max_age',
+        'namespace',
+        'params_file',
+        'rviz',
+        'use_sim_time',
+        'dds_profile',
+    },
+    'replay.launch.py': {
+        'bag',
+        'camera',
+        'image_transport',
+        'rate',
+        'model',
+        'vehicle',
+        'device',
+        'namespace',
+        'rviz',
+    },
+}
+
+
+def tree(name):
+    return ast.parse(share_path(f'launch/{name}').read_text(encoding='utf-8'))
+
+
+def calls(name, function):
+    """Every call of a function in a launch file."""
+    for node in ast.walk(tree(name)):
+        if isinstance(node, ast.Call) and getattr(node.func, 'id', None) == function:
+            yield node
+
+
+def arguments(name):
+    """What a launch file declares: name and description, and other keywords."""
+    return {
+        call.args[0].value: {keyword.arg: keyword.value for keyword in call.keywords}
+        for call in calls(name, 'DeclareLaunchArgument')
+    }
+
+
+@pytest.mark.parametrize('name', LAUNCH_FILES)
+def test_every_argument_is_described(name):
+    declared = arguments(name)
+    assert set(declared) == EXPECTED[name]
+    for keywords in declared.values():
+        description = keywords['description'].value
+        assert description.endswith('.')
+        assert len(description) > 20
+
+
+@pytest.mark.parametrize('name', LAUNCH_FILES)
+def test_every_argument_is_used_and_no_other(name):
+    used = {
+        call.args[0].value
+        for call in calls(name, 'LaunchConfiguration')
+        if isinstance(call.args[0], ast.Constant)
+    }
+    looped = {node.value for node in ast.walk(tree(name)) if isinstance(node, ast.Constant)}
+    declared = set(arguments(name))
+    assert used <= declared
+    assert declared <= used | looped
+
+
+def test_replay_hands_on_what_drive_declares():
+    (loop,) = [
+        node.value
+        for node in ast.walk(tree('replay.launch.py'))
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'handed_on'
+    ]
+    handed_on = {element.value for element in loop.elts}
+    assert handed_on <= set(arguments('drive.launch.py')) & set(arguments('replay.launch.py'))
+
+
+def test_the_executables_are_installed():
+    text = (share_path('package.xml').parent / 'setup.py').read_text(encoding='utf-8')
+    started = {
+        node.value
+        for name in LAUNCH_FILES
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.Constant) and str(node.value).endswith('_node')
+    }
+    assert started == {'drive_node', 'overlay_node', 'replay_node'}
+    for executable in started:
+        assert f'{executable} = signattn.nodes.{executable}:main' in text
+
+
+@pytest.mark.ros
+def test_the_parameter_file_holds_the_defaults_of_the_nodes():
+    from signattn.nodes import drive_node, overlay_node
+
+    shipped = yaml.safe_load(share_path('config/drive.yaml').read_text(encoding='utf-8'))
+    nodes = {'/**/signattn': drive_node.PARAMETERS, '/**/overlay': overlay_node.PARAMETERS}
+    assert shipped == {
+        key: {'ros__parameters': {parameter.name: parameter.default for parameter in parameters}}
+        for key, parameters in nodes.items()
+    }
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize('namespace', ['', '/car/front'])
+def test_the_parameter_file_holds_in_every_namespace(bench_context, namespace):
+    from signattn.nodes.overlay_node import OverlayNode
+
+    arguments = ['--ros-args', '--params-file', str(share_path('config/drive.yaml'))]
+    node = OverlayNode(context=bench_context, namespace=namespace, cli_args=arguments)
+    try:
+        assert node._parameter_overrides['max_width'].value == 640
+    finally:
+        node.destroy_node()
+
+
+@pytest.fixture
+def bench_context():
+    """A context of rclpy."""
+    import rclpy
+
+    context = rclpy.Context()
+    rclpy.init(context=context, args=[])
+    yield context
+    rclpy.shutdown(context=context)
+
+
+def displays():
+    """RViz's displays of topics: (class, topic settings)."""
+    text = share_path('config/signattn.rviz').read_text(encoding='utf-8')
+    manager = yaml.safe_load(text)['Visualization Manager']
+    assert manager['Global Options']['Fixed Frame'] == 'base_link'
+    return [(d['Class'], d['Topic']) for d in manager['Displays'] if 'Topic' in d]
+
+
+@pytest.mark.ros
+def test_rviz_shows_what_is_published():
+    import rclpy
+    from rclpy.parameter import Parameter
+
+    from signattn.nodes.drive_node import DriveNode
+    from signattn.nodes.overlay_node import OverlayNode
+
+    context = rclpy.Context()
+    rclpy.init(context=context, args=[])
+    named = [Parameter('model', value='none')]
+    drive = DriveNode(context=context, parameter_overrides=named)
+    drive._advertise()
+    overlay = OverlayNode(context=context)
+    published = dict(
+        topic
+        for node in (drive, overlay)
+        for topic in node.get_publisher_names_and_types_by_node(node.get_name(), '/')
+    )
+    drive._release()
+    for node in (drive, overlay):
+        node.destroy_node()
+    rclpy.shutdown(context=context)
+
+    types = {
+        'rviz_default_plugins/Image': ['sensor_msgs/msg/Image'],
+        'rviz_default_plugins/Path': ['nav_msgs/msg/Path'],
+    }
+    shown = displays()
+    assert [topic['Value'] for _, topic in shown] == [
+        '/signattn/overlay',
+        '/signattn/attention',
+        '/signattn/path',
+    ]
+    for display, topic in shown:
+        assert published[topic['Value']] == types[display]
+        assert topic['Reliability Policy'] in ('Reliable', 'Best Effort')
+        assert topic['History Policy'] == 'Keep Last'
+        assert topic['Durability Policy'] == 'Volatile'
+
+
+def test_rviz_follows_the_namespace():
+    text = share_path('launch/drive.launch.py').read_text(encoding='utf-8')
+    (topics,) = [
+        node.value
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == 'topics'
+    ]
+    moved = {f'/signattn/{element.value}' for element in topics.elts}
+    assert {topic['Value'] for _, topic in displays()} <= moved
+
+
+PRINT_ARGUMENTS = """
+import sys
+from launch.launch_description_sources import get_launch_description_from_python_launch_file
+description = get_launch_description_from_python_launch_file(sys.argv[1])
+print(*(argument.name for argument in description.get_launch_arguments()))
+"""
+needs_launch = pytest.mark.skipif(
+    importlib.util.find_spec('launch_ros') is None,
+    reason='launch_ros is not installed: it comes with ROS 2 from apt and is no wheel',
+)
+
+
+@needs_launch
+@pytest.mark.parametrize('name', LAUNCH_FILES)
+def test_launch_reads_the_files(name):
+    path = str(share_path(f'launch/{name}'))
+    command = [sys.executable, '-c', PRINT_ARGUMENTS, path]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert EXPECTED[name] <= set(run.stdout.split())

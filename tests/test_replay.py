@@ -1,0 +1,225 @@
+"""A recording through real nodes in processes of their own, and the score."""
+
+import csv
+import json
+import math
+import socket
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from signattn import replay as module
+from signattn.bag import BagError, BagWriter
+from signattn.convert import convert
+from signattn.evaluate import predict
+from signattn.model import Checkpoint, CheckpointError, Network, NetworkConfig, save
+from signattn.nodes.ledger import Entry
+from signattn.preprocess import Preprocessing
+from signattn.replay import ReplayError, free_domain_id, replay
+from signattn.vehicle import load_vehicle
+
+START_NS = 1_479_424_215_880_976_321
+TICK_NS = 50_000_000
+RATIO = 2.8498 * 14.8 * (1 + 0.0014 * 10**2)  # rad · m, the Lincoln at 10 m/s
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A small network with random weights."""
+    torch.manual_seed(7)
+    network = Network(NetworkConfig(hidden=4)).eval()
+    path = tmp_path / 'model'
+    save(Checkpoint(network, Preprocessing().to_mapping(), load_vehicle(), name='tiny'), path)
+    return path
+
+
+def picture(i):
+    return np.random.default_rng(i).integers(0, 256, (48, 64, 3), np.uint8)
+
+
+def write_bag(path, count=8, step_ns=TICK_NS, *, raw=False, steering=True):
+    with BagWriter(path, 'mcap') as bag:
+        for i in range(count):
+            stamp_ns = START_NS + i * step_ns
+            (bag.raw_image if raw else bag.image)(stamp_ns, picture(i))
+            if steering:
+                bag.steering(stamp_ns, 0.02 * i, 10.0)
+    return path
+
+
+def rows(out):
+    with (out / 'answers.csv').open(encoding='utf-8') as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.ros
+def test_in_lockstep_every_image_is_answered_as_offline(tmp_path, model):
+    # 40 images/s: every other one lies between two steps of the model.
+    bag = write_bag(tmp_path / 'bag', 16, TICK_NS // 2, raw=True)
+    out = tmp_path / 'out'
+    metrics = replay(model, bag, out, device='cpu')
+    assert metrics == json.loads((out / 'metrics.json').read_text(encoding='utf-8'))
+    counts = ('images', 'sent', 'answered', 'lost', 'skipped', 'unreadable', 'scored')
+    assert [metrics[name] for name in counts] == [16, 8, 8, 0, 8, 0, 8]
+    assert metrics['model'] == 'tiny'
+    assert len(metrics['model_checksum']) == 64
+    assert (metrics['source'], metrics['mode']) == ('bag', 'lockstep')
+    assert 0 < metrics['latency_ms_p50'] <= metrics['latency_ms_p99']
+    assert metrics['frames_per_s'] > 0
+
+    table = rows(out)
+    assert [int(row['stamp_ns']) for row in table] == [
+        START_NS + i * TICK_NS // 2 for i in range(16)
+    ]
+    assert [row['status'] for row in table] == ['answered', 'skipped'] * 8
+    answers = np.array([float(row['curvature']) for row in table[::2]])
+    drive = convert(bag, tmp_path / 'drive')
+    network = module.load(model).network
+    np.testing.assert_allclose(answers, predict(network, drive), rtol=0, atol=1e-6)
+
+    driven = 0.02 * np.arange(0, 16, 2)
+    assert metrics['mae_deg'] == pytest.approx(
+        np.degrees(np.abs(answers * RATIO - driven)).mean(), rel=1e-6
+    )
+    assert metrics['mae_per_m'] == pytest.approx(np.abs(answers - driven / RATIO).mean(), rel=1e-6)
+    assert metrics['mae_deg_zero'] == pytest.approx(math.degrees(0.14), rel=1e-6)
+
+    maps = np.load(out / 'attention.npy')
+    assert maps.shape == (16, 10, 20)
+    np.testing.assert_allclose(maps[::2].sum((1, 2)), 1, atol=1e-5)
+    assert np.isnan(maps[1::2]).all()
+
+
+@pytest.mark.ros
+def test_without_steering_a_replay_is_not_scored_and_damage_is_told_apart(tmp_path, model):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    lines = ['timestamp,filename']
+    for i in range(4):
+        cv2.imwrite(str(folder / f'{i}.png'), picture(i))
+        lines.append(f'{START_NS + i * TICK_NS},{i}.png')
+    (folder / '2.png').write_bytes(b'no picture')
+    (folder / 'interpolated.csv').write_text('\n'.join(lines), encoding='utf-8')
+    out = tmp_path / 'out'
+    metrics = replay(model, folder, out, device='cpu', timeout_s=1.0)
+    counts = ('sent', 'answered', 'lost', 'skipped', 'unreadable', 'scored')
+    assert [metrics[name] for name in counts] == [4, 3, 0, 0, 1, 0]
+    assert metrics['note'] == 'not scored: the recording has no steering'
+    assert not [name for name in metrics if name.startswith('mae')]
+    assert [row['status'] for row in rows(out)] == ['answered'] * 2 + ['unreadable', 'answered']
+
+
+@pytest.mark.ros
+def test_in_real_time_what_comes_late_is_lost(tmp_path, model):
+    bag = write_bag(tmp_path / 'bag', 10)
+    metrics = replay(model, bag, tmp_path / 'out', mode='realtime', rate=2, device='cpu')
+    assert (metrics['mode'], metrics['rate'], metrics['sent']) == ('realtime', 2, 10)
+    assert metrics['answered'] + metrics['lost'] == 10
+    assert metrics['answered'] > 0
+
+
+@pytest.mark.ros
+def test_a_node_that_fails_is_quoted_and_leaves_no_metrics(tmp_path, model):
+    bag = write_bag(tmp_path / 'bag', 2)
+    out = tmp_path / 'out'
+    out.mkdir()
+    for name in ('metrics.json', 'answers.csv', 'attention.npy'):
+        (out / name).write_text('of an earlier replay', encoding='utf-8')
+    with pytest.raises(ReplayError, match=r'(?s)drive_node must run to the end.*device must be'):
+        replay(model, bag, out, device='toaster')
+    left = sorted(path.name for path in out.iterdir())
+    assert left == ['drive_node.log', 'nodes.yaml', 'replay_node.log']
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'error'),
+    [
+        ({'mode': 'slowly'}, "mode must be lockstep or realtime, got 'slowly'"),
+        ({'rate': 0.0}, 'rate must be above 0, got 0.0'),
+        ({'rate': math.nan}, 'rate must be above 0, got nan'),
+    ],
+)
+def test_wrong_arguments(tmp_path, arguments, error):
+    with pytest.raises(ValueError, match=error):
+        replay(tmp_path, tmp_path, tmp_path / 'out', **arguments)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_what_cannot_be_used_is_said_before_anything_starts(tmp_path, model):
+    bag = write_bag(tmp_path / 'bag', 2)
+    out = tmp_path / 'out'
+    with pytest.raises(CheckpointError, match=r'model must be a folder with model\.yaml'):
+        replay(tmp_path / 'nothing', bag, out)
+    with pytest.raises(BagError, match='must be a bag or an image folder'):
+        replay(model, tmp_path / 'nothing', out)
+    with pytest.raises(ValueError, match='vehicle must be one of'):
+        replay(model, bag, out, vehicle='hovercraft')
+    assert not out.exists()
+
+
+def test_a_recording_without_speed_needs_one(tmp_path, model):
+    (tmp_path / 'interpolated.csv').write_text(
+        f'timestamp,filename,angle\n{START_NS},0.png,0.1\n', encoding='utf-8'
+    )
+    with pytest.raises(ValueError, match='--assume-speed'):
+        replay(model, tmp_path, tmp_path / 'out')
+
+
+def entries(*seconds):
+    """Images sent every 100 ms and answered after so many seconds; None for never."""
+    sent = [i * 100_000_000 for i in range(len(seconds))]
+    return [
+        Entry(START_NS + at, 'lost', at)
+        if after is None
+        else Entry(START_NS + at, 'answered', at, at + round(after * 1e9), 0.01)
+        for at, after in zip(sent, seconds, strict=True)
+    ]
+
+
+def test_latency_and_rate_by_hand():
+    delivery = module._delivery(entries(0.010, 0.020, None, 0.030))
+    assert delivery == {
+        'images': 4,
+        'sent': 4,
+        'answered': 3,
+        'lost': 1,
+        'skipped': 0,
+        'unreadable': 0,
+        'latency_ms_p50': 20.0,
+        'latency_ms_p99': pytest.approx(29.8),
+        'frames_per_s': pytest.approx(3 / 0.330),
+    }
+
+
+def test_nothing_answered_has_no_latency():
+    assert not [name for name in module._delivery(entries(None)) if name.startswith('latency')]
+
+
+def test_nodes_keep_to_themselves_unless_a_domain_is_named():
+    named = module._environment({'ROS_DOMAIN_ID': '42', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'})
+    assert named['ROS_DOMAIN_ID'] == '42'
+    assert named['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'SUBNET'
+    own = module._environment({'ROS_STATIC_PEERS': '10.0.0.1', 'HOME': '/root'})
+    assert own['ROS_DOMAIN_ID'].isdecimal()
+    assert own['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
+    assert 'ROS_STATIC_PEERS' not in own
+    assert own['HOME'] == '/root'
+
+
+def test_a_domain_in_use_is_not_taken():
+    domain = free_domain_id()
+    assert 1 <= domain <= 100
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as used:
+        used.bind(('', 7400 + 250 * domain + 10))
+        assert free_domain_id() != domain
+
+
+def test_without_a_free_domain_it_says_so(monkeypatch):
+    def taken(*_):
+        raise OSError('taken')
+
+    monkeypatch.setattr(socket.socket, 'bind', taken)
+    with pytest.raises(ReplayError, match='set ROS_DOMAIN_ID'):
+        free_domain_id()
