@@ -12,7 +12,7 @@ from signattn.synthetic.ground import Array, Ground, Pixels
 from signattn.synthetic.surface import Lanes
 
 STEP = 0.1  # m, resolution along the road of what is painted where
-WINDOW = 64  # px around a line that are looked at in a row
+WIDEST = 40  # px to either side of a line that are looked at in a row
 YELLOW, WHITE = (214.0, 168.0, 62.0), (222.0, 222.0, 214.0)
 VISIBLE = 0.3  # share of a pixel that a line must cover to count as visible
 
@@ -111,10 +111,8 @@ class Markings:
         """
         picture, mask = canvas.picture, canvas.mask
         for line in self.lines:
-            (rows, columns), cover = _cover(line.across, line.width, ground, across, view)
-            cover = cover * self._share(line, ground)[rows]
-            covered = cover > 1 / 256
-            rows, columns, cover = rows[covered], columns[covered], cover[covered]
+            stripe = _Stripe.seen(line.across, line.width, ground, view)
+            rows, columns, cover = stripe.cover(across, self._share(line, ground))
             if not rows.size:
                 continue
             old = picture[rows, columns, :3].astype(np.float32)
@@ -132,8 +130,9 @@ class Markings:
     ) -> None:
         wobble = self.lanes.edge_wobble(ground.station)
         for edge in (self.lanes.left_edge + wobble, self.lanes.right_edge - wobble):
-            where, cover = _cover(edge, 0.12, ground, across, view, least=1.0)
-            mask[where] |= cover > VISIBLE
+            stripe = _Stripe.seen(edge, 0.12, ground, view, thinnest=1.0)
+            rows, columns, cover = stripe.cover(across, np.ones(edge.size, np.float32))
+            mask[rows, columns] |= cover > VISIBLE
 
     def _share(self, line: Line, ground: Ground) -> Pixels:
         """Share of each row's stretch of road that is painted."""
@@ -161,41 +160,71 @@ def _ahead_of(across: float, ground: Ground) -> Array:
     return np.asarray(across * np.tan(ground.angle))
 
 
-def _cover(
-    middle: float | Array,
-    width: float,
-    ground: Ground,
-    across: Pixels,
-    view: View,
-    least: float = 0.0,
-) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], Pixels]:
-    """Share of the pixels' area that a line covers.
+@dataclass(frozen=True)
+class _Stripe:
+    """A line as the picture's rows show it, one value a row.
 
-    Args:
-        middle: m, of the line, one value or (R,).
-        width: m.
-        ground: The rows.
-        across: (R, W) float32, m.
-        view: The view.
-        least: px that the line is taken to be wide at least.
-
-    Returns:
-        Rows and columns (n, WINDOW) of the pixels about the line, and their cover, the same shape.
+    Attributes:
+        column: (R,) px, of its middle.
+        across: (R,) m, of its middle, left of the middle of the lane.
+        half: (R,) m, half its width.
+        size: (R,) m that the road coordinate changes over a pixel, square to the line.
+        reach: (R,) px to either side within which the line covers anything.
     """
-    column = ground.columns_of(middle, view)
-    columns = across.shape[1]
-    window = min(WINDOW, columns)
-    near = (column > -window / 2) & (column < columns + window / 2)
-    rows = np.flatnonzero(near)[:, None]
-    first = np.clip(np.round(column[near]) - window // 2, 0, columns - window).astype(int)
-    where = (rows, first[:, None] + np.arange(window))
-    per_column = np.cos(ground.angle) * ground.depth / view.camera.focal_length
-    per_row = per_column * (np.gradient(column) if column.size > 1 else 0.0)
-    size = np.hypot(per_column, np.clip(per_row, -1e3, 1e3))[near].astype(np.float32)[:, None]
-    aside = across[where] - np.broadcast_to(middle, column.shape)[near].astype(np.float32)[:, None]
-    half = np.maximum(np.float32(width / 2), np.float32(least / 2) * size)
-    cover = np.clip((aside + half) / size + 0.5, 0, 1) - np.clip((aside - half) / size + 0.5, 0, 1)
-    return (np.broadcast_to(rows, cover.shape), where[1]), cover
+
+    column: Array
+    across: Pixels
+    half: Pixels
+    size: Pixels
+    reach: Array
+
+    @classmethod
+    def seen(
+        cls, middle: float | Array, width: float, ground: Ground, view: View, thinnest: float = 0.0
+    ) -> '_Stripe':
+        """A line at a place across the road, m, of a width in m; at least ``thinnest`` px thin."""
+        column = ground.columns_of(middle, view)
+        per_column = np.cos(ground.angle) * ground.depth / view.camera.focal_length
+        slant = np.gradient(column) if column.size > 1 else np.zeros(1)
+        size = per_column * np.hypot(1, np.clip(slant, -WIDEST, WIDEST))
+        half = np.maximum(width / 2, thinnest / 2 * size)
+        return cls(
+            column=column,
+            across=np.broadcast_to(middle, column.shape).astype(np.float32),
+            half=half.astype(np.float32),
+            size=size.astype(np.float32),
+            reach=(half + size / 2) / per_column + 1,
+        )
+
+    def cover(
+        self, across: Pixels, share: Pixels
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], Pixels]:
+        """Share of the pixels' area that the line covers.
+
+        Args:
+            across: (R, W) float32, m, of every pixel.
+            share: (R,) of the line that is painted.
+
+        Returns:
+            Rows (n,), columns (n,) and cover (n,) of the pixels that are covered at all.
+        """
+        width = across.shape[1]
+        near = (share > 0) & (self.column > -self.reach) & (self.column < width + self.reach)
+        narrow = self.reach < WIDEST / 8
+        parts = []
+        for some, widest in ((near & narrow, WIDEST // 4), (near & ~narrow, 2 * WIDEST)):
+            rows = np.flatnonzero(some)[:, None]
+            window = min(widest, width)
+            first = np.clip(np.round(self.column[rows]) - window // 2, 0, width - window)
+            columns = first.astype(np.intp) + np.arange(window)
+            aside = across[rows, columns] - self.across[rows]
+            half, size = self.half[rows], self.size[rows]
+            outer = np.clip((aside + half) / size + 0.5, 0, 1)
+            cover = (outer - np.clip((aside - half) / size + 0.5, 0, 1)) * share[rows]
+            row, column = np.nonzero(cover > 1 / 256)
+            parts.append((rows[row, 0], columns[row, column], cover[row, column]))
+        rows, columns, cover = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return rows, columns, cover
 
 
 def smooth_noise_on(along: Array, length: float, rng: np.random.Generator) -> Array:

@@ -63,7 +63,7 @@ class Sprite:
         if x1 - x0 < 1 or y1 - y0 < 1:
             return
         wide = self.levels[0].shape[1] / max(right - left, 0.5)
-        level = self.levels[int(np.clip(math.log2(wide), 0, len(self.levels) - 1))]
+        level = self.levels[min(max(int(math.log2(wide)), 0), len(self.levels) - 1)]
         fx, fy = (right - left) / level.shape[1], (bottom - top) / level.shape[0]
         matrix = np.array(
             [

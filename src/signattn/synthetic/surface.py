@@ -72,10 +72,10 @@ class Lanes:
 class Paint:
     """Colours of the ground, RGB from 0 to 255, and how uneven it is."""
 
-    asphalt: Array
-    gravel: Array
-    grass: Array
-    dry: Array
+    asphalt: Pixels
+    gravel: Pixels
+    grass: Pixels
+    dry: Pixels
     roughness: float
     cracks: float
 
@@ -84,13 +84,17 @@ class Paint:
         """Colours of a dry rural road."""
         tint = rng.uniform(-4, 4, 3)
         return cls(
-            asphalt=rng.uniform(78, 128) + tint,
-            gravel=np.array([142, 126, 106]) * rng.uniform(0.75, 1.15) + tint,
-            grass=np.array([84, 98, 50]) * rng.uniform(0.7, 1.15),
-            dry=np.array([168, 148, 98]) * rng.uniform(0.75, 1.1),
+            asphalt=_colour(rng.uniform(78, 128) + tint),
+            gravel=_colour(np.array([142, 126, 106]) * rng.uniform(0.75, 1.15) + tint),
+            grass=_colour(np.array([84, 98, 50]) * rng.uniform(0.7, 1.15)),
+            dry=_colour(np.array([168, 148, 98]) * rng.uniform(0.75, 1.1)),
             roughness=float(rng.uniform(0.6, 1.3)),
             cracks=float(rng.uniform(0, 1)),
         )
+
+
+def _colour(channels: Array) -> Pixels:
+    return channels.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -199,10 +203,12 @@ def _colours(
     lanes: Lanes,
     paint: Paint,
     rng: np.random.Generator,
-) -> NDArray[np.float32]:
+) -> Pixels:
     shape = (station.size, across.size)
     cell = np.array([PERIOD / station.size, across[0] - across[1]])
-    wobble = lanes.edge_wobble(station)[:, None]
+    wobble = lanes.edge_wobble(station)[:, None].astype(np.float32)
+    tracks = _wheel_tracks(across, lanes).astype(np.float32)
+    across = across.astype(np.float32)
     soft = max(0.04, float(cell[1]))
     ragged = 0.03 * _field(rng, shape, cell, 0.15) if cell[1] < 0.08 else 0.0
     beyond = np.maximum(across - lanes.left_edge, lanes.right_edge - across) - wobble - ragged
@@ -212,7 +218,6 @@ def _colours(
     fine = _field(rng, shape, cell, 0.025) + 0.8 * _field(rng, shape, cell, 0.08)
     middle = _field(rng, shape, cell, 0.5)
     broad = _field(rng, shape, cell, 4.0)
-    tracks = _wheel_tracks(across, lanes)
     asphalt = 1 + 0.055 * paint.roughness * fine + 0.02 * middle + 0.035 * broad + tracks
     stones = 1 + 0.16 * fine + 0.1 * middle + 0.05 * broad
     blades = 1 + 0.22 * fine + 0.16 * middle + 0.1 * broad
@@ -310,8 +315,8 @@ def _sample(
 ) -> NDArray[np.float32]:
     """Linear interpolation of a grid at every pair of rows and columns."""
     low = np.clip(np.floor(rows).astype(int), 0, grid.shape[0] - 2)
-    part = (rows - low)[:, None]
+    part = (rows - low).astype(np.float32)[:, None]
     between = grid[low] * (1 - part) + grid[low + 1] * part
     low = np.clip(np.floor(columns).astype(int), 0, grid.shape[1] - 2)
-    part = (columns - low)[None]
+    part = (columns - low).astype(np.float32)[None]
     return np.asarray(between[:, low] * (1 - part) + between[:, low + 1] * part, np.float32)
