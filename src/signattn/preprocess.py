@@ -5,6 +5,7 @@ Training, evaluation and the vehicle run this code. What it does is written in e
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -210,7 +211,9 @@ def _to_rgb(rows: Image, encoding: str, width: int, *, is_bigendian: bool) -> Im
     if _TO_RGB[encoding] in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUYV) and width % 2:
         raise ImageError(f'width must be even for {encoding}, got {width}')
     if encoding.startswith('bayer') and min(height, width) < 4:
-        raise ImageError(f'image must have at least 4×4 pixels for {encoding}, got {height}×{width}')
+        raise ImageError(
+            f'image must have at least 4×4 pixels for {encoding}, got {height}×{width}'
+        )
     shaped = rows.reshape(height, width, channels) if channels > 1 else rows
     return np.asarray(cv2.cvtColor(shaped, _TO_RGB[encoding]), np.uint8)
 
@@ -226,9 +229,10 @@ def decode_compressed(data: Any, format: str = '') -> Image:  # noqa: A002 (the 
         (H, W, 3) uint8, RGB. Grey becomes three equal channels, 16 bit keeps its upper byte.
 
     Raises:
-        ImageError: If the bytes are no readable picture.
+        ImageError: If the bytes are no readable picture, or a JPEG or PNG that is cut off.
     """
     buffer = np.frombuffer(data, np.uint8)
+    _refuse_cut_off(buffer.tobytes())
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(buffer, flags) if buffer.size else None
@@ -241,6 +245,46 @@ def decode_compressed(data: Any, format: str = '') -> Image:  # noqa: A002 (the 
             f'data must be a JPEG or PNG picture, got {buffer.size} bytes{named}: {start}'
         )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+_PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xd9'
+# What begins or ends a segment: no stuffed zero, no restart marker, no fill byte.
+_JPEG_MARKER = re.compile(rb'\xff([^\x00\x01\xd0-\xd8\xff])')
+
+
+def _refuse_cut_off(data: bytes) -> None:
+    """Refuse what some versions of OpenCV fill with grey; bytes behind the picture are allowed."""
+    for name, start, is_whole in (
+        ('JPEG', _JPEG_START, _jpeg_is_whole),
+        ('PNG', _PNG_SIGNATURE, _png_is_whole),
+    ):
+        if data.startswith(start) and not is_whole(data):
+            raise ImageError(
+                f'data must be a whole {name} picture, got {len(data)} bytes without its end'
+            )
+
+
+def _jpeg_is_whole(data: bytes) -> bool:
+    # From segment to segment: a thumbnail inside one of them has an end marker of its own.
+    place = len(_JPEG_START)
+    while marker := _JPEG_MARKER.search(data, place):
+        if marker[1] == _JPEG_END:
+            return True
+        length = data[marker.end() : marker.end() + 2]
+        place = marker.end() + int.from_bytes(length, 'big')
+    return False
+
+
+def _png_is_whole(data: bytes) -> bool:
+    # A chunk is its length, its type, its data, and a checksum.
+    place = len(_PNG_SIGNATURE)
+    while place + 12 <= len(data):
+        kind = data[place + 4 : place + 8]
+        place += 12 + int.from_bytes(data[place : place + 4], 'big')
+        if kind == b'IEND':
+            return place <= len(data)
+    return False
 
 
 class RateGate:
@@ -273,7 +317,7 @@ class RateGate:
         """Take the next image as the first."""
         self._last: int | None = None
         self._due = 0.0  # ns behind the last image
-        self._interval = self._tick_ns
+        self._interval: float | None = None  # ns between images; the second one tells
 
     def accept(self, stamp_ns: int) -> bool:
         """Whether the image is the one to use for the tick that is due.
@@ -293,13 +337,18 @@ class RateGate:
             return True
         passed = stamp_ns - self._last
         self._last = stamp_ns
-        self._interval += PHASE_GAIN * (min(passed, self._tick_ns) - self._interval)
+        interval = min(passed, self._tick_ns)
+        if self._interval is None:
+            self._interval = interval
+        self._interval += PHASE_GAIN * (interval - self._interval)
         self._due -= passed
         # The next image would come one interval later: this one is nearest to the tick if the
         # tick is at most half an interval away.
         if self._due > self._interval / 2:
             return False
+        # Ticks that passed without an image are gone: none is made up for later.
         error = -self._due
-        ticks = max(1, math.floor(error / self._tick_ns + 0.5))
-        self._due += ticks * self._tick_ns + PHASE_GAIN * (error - (ticks - 1) * self._tick_ns)
+        missed = max(0, math.floor(error / self._tick_ns))
+        late = error - missed * self._tick_ns
+        self._due = self._tick_ns - late + PHASE_GAIN * late
         return True
