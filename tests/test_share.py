@@ -1,0 +1,105 @@
+"""Data files are found, and YAML becomes dataclasses without forgiving a misspelt key."""
+
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from signattn.share import from_mapping, read_yaml, share_path, unknown_key
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Car:
+    """Two fields, one of them with a default."""
+
+    wheels: int
+    doors: int = 4
+    extras: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        """Refuse a car that falls over; comparing text with a number is a TypeError."""
+        if self.wheels < 3:
+            raise ValueError(f'wheels must be at least 3, got {self.wheels}')
+
+
+def test_a_checkout_is_looked_at_first(tmp_path, monkeypatch):
+    stale = tmp_path / 'share/signattn/config/vehicle'
+    stale.mkdir(parents=True)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    assert share_path('config/vehicle') == CHECKOUT / 'config/vehicle'
+
+
+def test_the_ament_index_comes_before_the_environment(tmp_path, monkeypatch):
+    first, second, environment = (tmp_path / name for name in ('first', 'second', 'environment'))
+    for prefix in (second, environment):
+        (prefix / 'share/signattn/models/here').mkdir(parents=True)
+    monkeypatch.setattr(sys, 'prefix', str(environment))
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'{first}:{second}')
+    assert share_path('models/here') == second / 'share/signattn/models/here'
+    monkeypatch.delenv('AMENT_PREFIX_PATH')
+    assert share_path('models/here') == environment / 'share/signattn/models/here'
+
+
+def test_a_missing_file_names_every_place_that_was_tried(tmp_path, monkeypatch):
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    with pytest.raises(
+        FileNotFoundError, match=r'^models/none must be installed with signattn, not found at: '
+    ) as caught:
+        share_path('models/none')
+    for place in (CHECKOUT, tmp_path / 'share/signattn', Path(sys.prefix) / 'share/signattn'):
+        assert str(place / 'models/none') in str(caught.value)
+
+
+def test_a_mapping_is_read(tmp_path):
+    path = tmp_path / 'car.yaml'
+    path.write_text('wheels: 4\nname: Käfer\n', encoding='utf-8')
+    assert read_yaml(path) == {'wheels': 4, 'name': 'Käfer'}
+
+
+@pytest.mark.parametrize(
+    ('data', 'text'),
+    [
+        (b'a: [1,', 'must be a YAML file, got: '),
+        (b'\xff\xfe\xff', 'must be a YAML file, got: '),
+        (b'- 1\n- 2\n', 'must hold a mapping, got list'),
+        (b'', 'must hold a mapping, got NoneType'),
+    ],
+)
+def test_what_is_no_mapping_is_refused(tmp_path, data, text):
+    path = tmp_path / 'car.yaml'
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=re.escape(f'{path} {text}')):
+        read_yaml(path)
+
+
+def test_a_mapping_fills_a_dataclass_and_its_defaults():
+    assert from_mapping(Car, {'wheels': 3}, 'car') == Car(3, 4, [])
+    assert from_mapping(Car, {'wheels': 4, 'doors': 2}, 'car') == Car(4, 2)
+
+
+@pytest.mark.parametrize(
+    ('mapping', 'text'),
+    [
+        (
+            {'wheels': 4, 'dors': 2},
+            (
+                "car: key must be one of ['doors', 'extras', 'wheels'], got 'dors'; "
+                "did you mean 'doors'?"
+            ),
+        ),
+        ({'doors': 2}, "car: key 'wheels' must be given, got ['doors']"),
+        ({'wheels': 'four'}, "car: '<' not supported between instances of 'str' and 'int'"),
+        ({'wheels': 2}, 'wheels must be at least 3, got 2'),
+    ],
+)
+def test_a_wrong_mapping_is_refused(mapping, text):
+    with pytest.raises(ValueError, match=f'^{re.escape(text)}$'):
+        from_mapping(Car, mapping, 'car')
+
+
+def test_a_key_like_no_other_gets_no_hint():
+    assert unknown_key('zzz', ['b', 'a']) == "key must be one of ['a', 'b'], got 'zzz'"
