@@ -1,12 +1,17 @@
-"""What every test runs under: a ROS of its own, one thread, and a reason for every skip."""
+"""What every test runs under: a ROS of its own, one thread, a reason for every skip; small drives."""
 
+import hashlib
 import importlib.util
 import os
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 import torch
+import yaml
 
 DOMAINS = 101  # domain ids 1 to 101 leave the system's ephemeral ports alone
+STEP_NS = 50_000_000  # 20 Hz
 
 
 def pytest_collection_modifyitems(items):
@@ -42,3 +47,85 @@ def _one_thread():
         patch.setenv('OMP_NUM_THREADS', '1')
         yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def vehicle():
+    """Easy numbers: angle = 40 rad·m · curvature at 10 m/s, 2 m · 10 · (1 + 0.01 · 10²)."""
+    from signattn.vehicle import Vehicle
+
+    return Vehicle('cart', wheelbase=2.0, steering_ratio=10.0, slip_factor=0.01)
+
+
+@pytest.fixture
+def vehicle_file(tmp_path, vehicle):
+    """The same as a file."""
+    path = tmp_path / 'cart.yaml'
+    path.write_text(yaml.safe_dump(asdict(vehicle)))
+    return str(path)
+
+
+@pytest.fixture
+def write_drive(tmp_path, vehicle):
+    """Gives a function that writes a drive of any labels, frames (black) and stamps (20 Hz)."""
+    import pandas as pd
+
+    from signattn.drive import COLUMNS, Drive
+    from signattn.preprocess import Preprocessing
+    from signattn.vehicle import steering_from_curvature
+
+    def write(
+        curvature,
+        *,
+        frames=None,
+        stamps_ns=None,
+        speed=10.0,
+        car=vehicle,
+        preprocessing=None,
+        name='drive',
+    ):
+        count = len(curvature)
+        folder = tmp_path / 'drives' / name
+        folder.mkdir(parents=True)
+        frames = np.zeros((count, 80, 160, 3), np.uint8) if frames is None else frames
+        stamps = np.arange(count) * STEP_NS if stamps_ns is None else stamps_ns
+        curvature = np.array(curvature, np.float64)
+        speed = np.broadcast_to(np.float64(speed), count)
+        angle = steering_from_curvature(curvature, speed, car)
+        columns = (np.array(stamps, np.int64), *(angle, speed, curvature) * 2)
+        samples = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+        np.save(folder / 'frames.npy', frames)
+        samples.to_parquet(folder / 'samples.parquet', index=False)
+        samples_sha256 = hashlib.sha256((folder / 'samples.parquet').read_bytes()).hexdigest()
+        description = {
+            'format': 1,
+            'name': name,
+            'vehicle': asdict(car),
+            'max_gap_s': 0.5,
+            'preprocessing': (preprocessing or Preprocessing()).to_mapping(),
+            'checksums': {
+                'frames_sha256': hashlib.sha256(frames.tobytes()).hexdigest(),
+                'samples_sha256': samples_sha256,
+            },
+        }
+        (folder / 'drive.yaml').write_text(yaml.safe_dump(description))
+        return Drive(folder)
+
+    return write
+
+
+@pytest.fixture
+def write_model(tmp_path, vehicle):
+    """Gives a function that writes a model with random weights."""
+    from signattn.model import Checkpoint, Network, NetworkConfig, save
+    from signattn.preprocess import Preprocessing
+
+    def write(preprocessing=None):
+        torch.manual_seed(0)
+        network = Network(NetworkConfig(hidden=4)).eval()
+        network.curvature_scale.fill_(0.01)
+        mapping = (preprocessing or Preprocessing()).to_mapping()
+        save(Checkpoint(network, mapping, vehicle, name='tiny'), tmp_path / 'model')
+        return tmp_path / 'model'
+
+    return write

@@ -82,11 +82,17 @@ class Drive:
             self.samples = pd.read_parquet(self.path / SAMPLES)
         except KeyError as error:
             raise DriveError(f'{path}: {DESCRIPTION} must have the key {error}') from error
-        except (ValueError, OSError) as error:
+        except (ValueError, TypeError, EOFError, OSError) as error:
             raise DriveError(f'{path} must be a whole drive, got: {error}') from error
         self._check()
 
     def _check(self) -> None:
+        version = self.description.get('format')
+        if version != FORMAT:
+            raise DriveError(
+                f'{self.path / DESCRIPTION}: format must be {FORMAT}, got {version}: '
+                'convert the recording again'
+            )
         count = len(self.samples)
         if self.frames.shape != (count, *FRAME_SHAPE) or self.frames.dtype != np.uint8:
             raise DriveError(
