@@ -1,4 +1,4 @@
-"""What every test runs under: a ROS of its own, one thread, a reason for every skip; small drives."""
+"""What every test runs under: a ROS of its own, one thread, reasons to skip; small drives."""
 
 import hashlib
 import importlib.util

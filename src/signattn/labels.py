@@ -48,16 +48,20 @@ def labels_at(
         The labels; all NaN if the recording has no steering.
 
     Raises:
-        BagError: If a signal's stamps go backwards, a speed is negative or not a number, or
-            there is no speed and none is assumed.
+        BagError: If a signal's stamps go backwards, an angle is infinite, a speed is negative or
+            not a number, or there is no speed and none is assumed.
     """
     signals = recording.signals()
     if signals is None or not len(signals.stamp_ns):
         nothing = np.full(len(stamps_ns), np.nan)
         return Labels(nothing, nothing.copy(), nothing.copy())
+    angles = signals.steering_angle
+    _refuse(
+        np.isinf(angles), angles, 'steering angle must be finite or unknown', signals, recording
+    )
     speeds = _speeds(signals, assume_speed, recording)
     _check_increasing(signals.stamp_ns, f'{recording.path}: stamps on {recording.steering_topic}')
-    angle = _interpolate(stamps_ns, signals.stamp_ns, signals.steering_angle, max_gap_s)
+    angle = _interpolate(stamps_ns, signals.stamp_ns, angles, max_gap_s)
     speed = _interpolate(stamps_ns, signals.stamp_ns, speeds, max_gap_s)
     return Labels(angle, speed, curvature_from_steering(angle, speed, vehicle))
 
@@ -75,14 +79,26 @@ def _speeds(
         if not (np.isfinite(assume_speed) and assume_speed >= 0):
             raise BagError(f'--assume-speed must be at least 0 m/s, got {assume_speed}')
         return np.full(len(speed), float(assume_speed))
-    bad = np.flatnonzero(~(np.isfinite(speed) & (speed >= 0)))
-    if bad.size:
-        where = f'{recording.steering_topic} at stamp {signals.stamp_ns[bad[0]]}'
-        raise BagError(
-            f'{recording.path}: speed must be finite and at least 0 m/s, '
-            f'got {speed[bad[0]]} on {where} and {bad.size - 1} more'
-        )
+    bad = ~(np.isfinite(speed) & (speed >= 0))
+    _refuse(bad, speed, 'speed must be finite and at least 0 m/s', signals, recording)
     return speed
+
+
+def _refuse(
+    bad: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    expected: str,
+    signals: Signals,
+    recording: Recording,
+) -> None:
+    places = np.flatnonzero(bad)
+    if places.size:
+        first = places[0]
+        where = f'{recording.steering_topic} at stamp {signals.stamp_ns[first]}'
+        raise BagError(
+            f'{recording.path}: {expected}, '
+            f'got {values[first]} on {where} and {places.size - 1} more'
+        )
 
 
 def _interpolate(
@@ -114,5 +130,3 @@ def _check_increasing(stamps: NDArray[np.int64], what: str) -> None:
             f'{what} must increase, got {stamps[index]} behind {stamps[index - 1]} '
             f'at position {index}'
         )
-
-
