@@ -164,7 +164,7 @@ def _change_light(frames: Frames, brightness: float, saturation: float, gamma: f
 
 
 def _add_noise(frames: Frames, noise: float, rng: np.random.Generator) -> Frames:
-    noisy = frames.copy()
+    noisy: Frames = frames.copy()
     value = frames[..., 2] + rng.standard_normal(frames.shape[:3], np.float32) * np.float32(noise)
     noisy[..., 2] = value.clip(0, 255).round()
     return noisy
