@@ -111,11 +111,6 @@ def _write_drive(
     stamps, counts, size, frames_sha256 = _write_frames(
         recording, folder / FRAMES, preprocessing, config
     )
-    if not len(stamps):
-        raise BagError(
-            f'{recording.path}: {recording.image_topic} must hold a readable image, '
-            f'got {counts["unreadable"]} unreadable and {counts["images"]} in all'
-        )
     labels = labels_at(recording, stamps, vehicle, config.assume_speed, config.max_gap_s)
     samples = _samples(stamps, labels, vehicle, config)
     samples.to_parquet(folder / SAMPLES, index=False)
@@ -152,13 +147,14 @@ def _write_frames(
     stamps: list[int] = []
     sizes: Counter[tuple[int, int]] = Counter()
     digest = hashlib.sha256()
+    reason: ImageError | None = None
 
-    def frame(image: CameraImage) -> tuple[NDArray[np.uint8], tuple[int, int]] | None:
+    def frame(image: CameraImage) -> tuple[NDArray[np.uint8], tuple[int, int]] | ImageError:
         try:
             rgb = image.rgb()
             return network_input(rgb, preprocessing), (rgb.shape[0], rgb.shape[1])
-        except ImageError:
-            return None
+        except ImageError as error:
+            return error
 
     kept = _nearest_to_ticks(recording, config, counts)
     workers = config.workers or os.cpu_count() or 1
@@ -166,8 +162,9 @@ def _write_frames(
         _write_header(file, 0)
         while chunk := list(itertools.islice(kept, _CHUNK * workers)):
             for image, result in zip(chunk, pool.map(frame, chunk), strict=True):
-                if result is None:
+                if isinstance(result, ImageError):
                     counts['unreadable'] += 1
+                    reason = reason or result
                     continue
                 data = result[0].tobytes()
                 file.write(data)
@@ -176,8 +173,13 @@ def _write_frames(
                 sizes[result[1]] += 1
         file.seek(0)
         _write_header(file, len(stamps))
+    if not stamps:
+        raise BagError(
+            f'{recording.path}: {recording.image_topic} must hold a readable image, '
+            f'got {counts["unreadable"]} unreadable of {counts["images"]}, the first: {reason}'
+        )
     counts['frames'] = len(stamps)
-    size = sizes.most_common(1)[0][0] if sizes else (0, 0)
+    size = sizes.most_common(1)[0][0]
     return np.array(stamps, np.int64), counts, size, digest.hexdigest()
 
 
