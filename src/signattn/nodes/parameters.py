@@ -69,6 +69,16 @@ class NodeParameter:
             return f'{self.name} must be one of {", ".join(self.choices)}, got {value!r}'
         return ''
 
+    def row(self) -> str:
+        """The parameter as a row of the table in docs/ros.md."""
+        default = str(self.default).lower() if isinstance(self.default, bool) else self.default
+        allowed = ', '.join(self.choices)
+        if type(self.default) in (int, float):
+            allowed = self._interval()
+        live = 'yes' if self.live else 'no'
+        shown = f'`{default}`' if default != '' else 'empty'
+        return f'| `{self.name}` | {shown} | {allowed} | {live} | {self.description} |'
+
     def _interval(self) -> str:
         return f'[{self.lower:g}, {self.upper:g}]'
 
