@@ -30,7 +30,9 @@ def image_motion(drive: Drive) -> NDArray[np.float64]:
         for index in range(stretch.start, stretch.stop):
             brightness = drive.frames[index, :, :, 2].astype(np.float32)
             if before is not None:
-                (shift[index], _), _ = cv2.phaseCorrelate(before, brightness, window)
+                # Copies: OpenCV multiplies the window into what it's given.
+                pair = before.copy(), brightness.copy()
+                (shift[index], _), _ = cv2.phaseCorrelate(*pair, window)
                 metres[index] = speed[index] * (stamps[index] - stamps[index - 1]) / NS_PER_S
             before = brightness
     return _recent(shift, metres, drive.stretches())
