@@ -1,0 +1,160 @@
+"""The engine of the vehicle: frame by frame what the network says to the whole window."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from signattn.model import Checkpoint, Network, NetworkConfig, save
+from signattn.preprocess import ImageError, Preprocessing, network_input, scale
+from signattn.stream import Engine, find_device
+from signattn.vehicle import Vehicle
+
+CROPPED = Preprocessing(crop_top=0.25, rate_hz=10.0)
+TOY = Vehicle('toy', 2.0, 10.0, 0.01)
+MS = 1_000_000  # ns
+
+
+def example(**contract):
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(hidden=4, dropout=0.5, bits=4)).train()
+    return Checkpoint(network, CROPPED.to_mapping() | contract, TOY, {'seed': 3}, name='tester')
+
+
+def pictures(count, height=120, width=160):
+    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), np.uint8)
+
+
+@pytest.fixture
+def engine():
+    return Engine(example(), 'cpu')
+
+
+@torch.no_grad()
+def test_steps_are_the_networks_with_the_state_carried(engine):
+    images, network = pictures(3), example().network.eval()
+    state = None
+    for image in images:
+        frames = torch.from_numpy(scale(network_input(image, CROPPED)[None, None]))
+        want = network(frames, state)
+        state = want.state
+        step = engine.step(image)
+        assert step.curvature == want.curvature.item()
+        np.testing.assert_array_equal(step.attention, want.attention[0, 0].numpy())
+
+
+def test_what_a_step_gives(engine):
+    step = engine.step(pictures(1)[0])
+    assert type(step.curvature) is float
+    assert (step.attention.shape, step.attention.dtype) == ((10, 20), np.float32)
+    assert step.attention.sum() == pytest.approx(1, abs=1e-5)
+    assert math.isfinite(step.curvature)
+
+
+def test_a_frame_is_a_picture_that_was_converted(engine):
+    images, other = pictures(2), Engine(example(), 'cpu')
+    for image in images:
+        want, got = engine.step(image), other.step_frame(network_input(image, CROPPED))
+        assert got.curvature == want.curvature
+
+
+def test_the_past_matters_until_it_is_forgotten(engine):
+    first, second = pictures(2)
+    alone = engine.step(second).curvature
+    engine.reset()
+    engine.step(first)
+    assert engine.step(second).curvature != alone
+    engine.reset()
+    assert engine.step(second).curvature == alone
+
+
+def test_warming_up_leaves_no_trace(engine):
+    image = pictures(1)[0]
+    want = engine.step(image).curvature
+    engine.warm_up()
+    assert engine.step(image).curvature == want
+
+
+def test_an_unusable_picture_changes_nothing(engine):
+    first, second = pictures(2)
+    other = Engine(example(), 'cpu')
+    for each in (engine, other):
+        each.step(first)
+    with pytest.raises(ImageError, match=r'^image must be \(H, W, 3\) uint8, got '):
+        engine.step(np.zeros((4, 4), np.uint8))
+    assert engine.step(second).curvature == other.step(second).curvature
+
+
+def test_the_picture_is_not_modified(engine):
+    image = pictures(1)[0]
+    before = image.copy()
+    engine.step(image)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_the_models_rate_decides_which_pictures_count(engine):
+    # 20 Hz for a network of 10 Hz: every other.
+    assert [engine.accepts(t * 50 * MS) for t in range(5)] == [True, False, True, False, True]
+    engine.reset()
+    assert engine.accepts(230 * MS)
+
+
+def test_a_folder_is_as_good_as_a_checkpoint(tmp_path, engine):
+    save(example(), tmp_path / 'model')
+    loaded = Engine(tmp_path / 'model', 'cpu')
+    image = pictures(1)[0]
+    assert loaded.step(image).curvature == engine.step(image).curvature
+    assert (loaded.name, loaded.vehicle, loaded.preprocessing) == ('tester', TOY, CROPPED)
+    assert loaded.training == {'seed': 3}
+    assert (tmp_path / 'model' / f'weights-{loaded.checksum[:12]}.safetensors').is_file()
+
+
+def test_a_model_of_another_preprocessing_is_refused():
+    text = 'preprocessing: interpolation must be area, got linear'
+    with pytest.raises(ValueError, match=f'^{text}$'):
+        Engine(example(interpolation='linear'), 'cpu')
+
+
+# Devices
+
+
+@pytest.mark.parametrize('name', ['gpu', '', 'mps', 'cuda:x', 'cuda:-1'])
+def test_a_device_of_no_kind_is_refused(name):
+    text = f'device must be auto, cpu, cuda or cuda:N, got {name!r}'
+    with pytest.raises(ValueError, match=f'^{re.escape(text)}$'):
+        find_device(name)
+
+
+@pytest.mark.parametrize(
+    ('count', 'name'), [(0, 'cuda'), (0, 'cuda:0'), (1, 'cuda:1'), (2, 'cuda:2')]
+)
+def test_a_device_that_is_not_there_is_refused(monkeypatch, count, name):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: count)
+    text = f'device must exist, got {name!r} with {count} CUDA devices here'
+    with pytest.raises(ValueError, match=f'^{re.escape(text)}$'):
+        find_device(name)
+
+
+@pytest.mark.parametrize(
+    ('count', 'name'), [(1, 'cuda'), (1, 'cuda:0'), (2, 'cuda:1'), (0, 'cpu')]
+)
+def test_a_device_that_is_there_is_found(monkeypatch, count, name):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: count)
+    assert find_device(name) == torch.device(name)
+
+
+@pytest.mark.parametrize(('available', 'kind'), [(True, 'cuda'), (False, 'cpu')])
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch, available, kind):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: available)
+    assert find_device('auto').type == kind
+
+
+@pytest.mark.gpu
+def test_a_gpu_looks_where_the_cpu_looks(engine):
+    # A GPU may round convolutions to ten bits, which flips signs: the curvature is its own.
+    image = pictures(1)[0]
+    want, got = engine.step(image), Engine(example(), 'cuda').step(image)
+    assert math.isfinite(got.curvature)
+    np.testing.assert_allclose(got.attention, want.attention, atol=1e-4)
