@@ -3,13 +3,11 @@
 import re
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
+from signattn import share
 from signattn.share import from_mapping, read_yaml, share_path, unknown_key
-
-CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -26,32 +24,44 @@ class Car:
             raise ValueError(f'wheels must be at least 3, got {self.wheels}')
 
 
-def test_a_checkout_is_looked_at_first(tmp_path, monkeypatch):
-    stale = tmp_path / 'share/signattn/config/vehicle'
-    stale.mkdir(parents=True)
-    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
-    assert share_path('config/vehicle') == CHECKOUT / 'config/vehicle'
-
-
-def test_the_ament_index_comes_before_the_environment(tmp_path, monkeypatch):
-    first, second, environment = (tmp_path / name for name in ('first', 'second', 'environment'))
-    for prefix in (second, environment):
-        (prefix / 'share/signattn/models/here').mkdir(parents=True)
-    monkeypatch.setattr(sys, 'prefix', str(environment))
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """An empty checkout, two ament prefixes and a Python environment."""
+    names = ('checkout', 'first', 'second', 'environment')
+    checkout, first, second, environment = (tmp_path / name for name in names)
+    checkout.mkdir()
+    monkeypatch.setattr(share, '__file__', str(checkout / 'src/signattn/share.py'))
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'{first}:{second}')
-    assert share_path('models/here') == second / 'share/signattn/models/here'
+    monkeypatch.setattr(sys, 'prefix', str(environment))
+    (checkout / 'package.xml').touch()
+    installed = [prefix / 'share/signattn' for prefix in (first, second, environment)]
+    return [checkout, *installed]
+
+
+def test_a_checkout_comes_first_then_the_ament_index_then_the_environment(places):
+    for place in reversed(places):
+        (place / 'models/here').mkdir(parents=True)
+        assert share_path('models/here') == place / 'models/here'
+
+
+def test_without_package_xml_it_is_no_checkout(places):
+    for place in places:
+        (place / 'models/here').mkdir(parents=True)
+    (places[0] / 'package.xml').unlink()
+    assert share_path('models/here') == places[1] / 'models/here'
+
+
+def test_ament_is_not_needed(places, monkeypatch):
     monkeypatch.delenv('AMENT_PREFIX_PATH')
-    assert share_path('models/here') == environment / 'share/signattn/models/here'
+    (places[-1] / 'models/here').mkdir(parents=True)
+    assert share_path('models/here') == places[-1] / 'models/here'
 
 
-def test_a_missing_file_names_every_place_that_was_tried(tmp_path, monkeypatch):
-    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
-    with pytest.raises(
-        FileNotFoundError, match=r'^models/none must be installed with signattn, not found at: '
-    ) as caught:
+def test_a_missing_file_names_every_place_that_was_tried(places):
+    tried = ', '.join(str(place / 'models/none') for place in places)
+    text = f'models/none must be installed with signattn, not found at: {tried}'
+    with pytest.raises(FileNotFoundError, match=f'^{re.escape(text)}$'):
         share_path('models/none')
-    for place in (CHECKOUT, tmp_path / 'share/signattn', Path(sys.prefix) / 'share/signattn'):
-        assert str(place / 'models/none') in str(caught.value)
 
 
 def test_a_mapping_is_read(tmp_path):
