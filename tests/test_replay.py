@@ -3,7 +3,12 @@
 import csv
 import json
 import math
+import signal
 import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -131,6 +136,30 @@ def test_a_node_that_fails_is_quoted_and_leaves_no_metrics(tmp_path, model):
         replay(model, bag, out, device='toaster')
     left = sorted(path.name for path in out.iterdir())
     assert left == ['drive_node.log', 'nodes.yaml', 'replay_node.log']
+
+
+def children(pid):
+    """Processes that a process has started."""
+    return Path(f'/proc/{pid}/task/{pid}/children').read_text(encoding='ascii').split()
+
+
+@pytest.mark.ros
+def test_a_replay_that_is_ended_ends_its_nodes(tmp_path, model):
+    bag = write_bag(tmp_path / 'bag', 10)
+    code = (
+        'import sys; from pathlib import Path; from signattn.replay import replay; '
+        "replay(*map(Path, sys.argv[1:]), mode='realtime', rate=0.01, device='cpu')"
+    )
+    paths = [str(path) for path in (model, bag, tmp_path / 'out')]
+    with subprocess.Popen([sys.executable, '-c', code, *paths]) as process:
+        while len(children(process.pid)) < 2:
+            assert process.poll() is None
+            time.sleep(0.02)
+        nodes = children(process.pid)
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert not [pid for pid in nodes if Path(f'/proc/{pid}').exists()]
+    assert not (tmp_path / 'out' / 'metrics.json').exists()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -155,6 +156,7 @@ def _run(drive_node: Mapping[str, Any], replay_node: Mapping[str, Any], out: Pat
     _write(out / NODES, yaml.safe_dump(files, sort_keys=False, allow_unicode=True))
     environment = _environment(os.environ)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_exit_on_sigterm())
         drive = stack.enter_context(_node('drive_node', out, environment))
         player = stack.enter_context(_node('replay_node', out, environment))
         while player.poll() is None:
@@ -163,6 +165,19 @@ def _run(drive_node: Mapping[str, Any], replay_node: Mapping[str, Any], out: Pat
             time.sleep(0.02)
         if player.returncode:
             raise _failure('replay_node', player.returncode, out)
+
+
+@contextlib.contextmanager
+def _exit_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind the stack: by default it would leave the nodes behind, running."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
