@@ -65,8 +65,8 @@ def test_a_vehicle_file_of_ones_own(tmp_path, kind):
 
 
 def test_a_vehicle_that_is_not_shipped_is_refused():
-    text = "vehicle must be one of ['lincoln_mkz'] or a .yaml file, got 'lincoln'"
-    with pytest.raises(ValueError, match=re.escape(text)):
+    text = r"^vehicle must be one of \[.*'lincoln_mkz'.*\] or a \.yaml file, got 'lincoln'$"
+    with pytest.raises(ValueError, match=text):
         load_vehicle('lincoln')
 
 
@@ -85,7 +85,7 @@ def test_a_vehicle_file_that_is_not_there_is_refused(tmp_path):
         ('wheelbase: 3', 'wheelbase: 0', 'wheelbase must be a finite number above 0, got 0'),
         ('wheelbase: 3', 'wheelbase: .nan', 'wheelbase must be a finite number above 0, got nan'),
         ('ratio: 15', 'ratio: x', "steering_ratio must be a finite number above 0, got 'x'"),
-        ('factor: 0', 'factor: -1e-3', 'slip_factor must be a number of at least 0, got '),
+        ('factor: 0', 'factor: -0.1', 'slip_factor must be a number of at least 0, got -0.1'),
         ('factor: 0', 'factor: .inf', 'slip_factor must be a number of at least 0, got inf'),
     ],
 )
