@@ -21,7 +21,7 @@ from std_msgs.msg import Header  # noqa: E402
 
 from signattn.nodes.drive_node import DriveNode  # noqa: E402
 from signattn.nodes.messages import image_message, nanoseconds, set_stamp  # noqa: E402
-from signattn.preprocess import Preprocessing  # noqa: E402
+from signattn.preprocess import ImageError, Preprocessing  # noqa: E402
 
 START_NS = 1_479_424_215_880_976_321
 TICK_NS = 50_000_000
@@ -138,6 +138,27 @@ def test_an_unusable_image_is_dropped_and_the_node_lives_on(drive, capfd, change
     assert driven.stamps == [START_NS + TICK_NS]
     assert driven.tally.dropped == {'unusable': 1}
     assert f'image of stamp {START_NS} can not be used' in capfd.readouterr().err
+
+
+def test_an_image_too_small_for_the_crop_is_dropped(drive, known_engine):
+    class Cropping(known_engine):
+        def step(self, image):
+            if image.shape[0] < 4:
+                raise ImageError('image must be large enough to be cropped')
+            return super().step(image)
+
+    driven = drive(Cropping())
+    driven.send(camera_image(START_NS, picture()[:1]), camera_image(START_NS + TICK_NS))
+    assert driven.stamps == [START_NS + TICK_NS]
+    assert driven.tally.dropped == {'unusable': 1}
+
+
+def test_every_reason_is_said_once_at_first(drive, capfd):
+    driven = drive()
+    broken = [camera_image(START_NS + i, encoding='thermal16') for i in (0, 0, TICK_NS)]
+    driven.send(*broken)
+    said = capfd.readouterr().err
+    assert said.count('can not be used') == said.count('must have a stamp of its own') == 1
 
 
 def test_the_smallest_image_is_answered(drive):
@@ -279,6 +300,28 @@ def test_what_goes_wrong_in_a_transition_is_said(bench, capfd):
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
     assert 'configure failed: no such network' in capfd.readouterr().err
     assert node._state_machine.current_state[1] == 'unconfigured'
+
+
+def test_a_transition_that_fails_half_way_leaves_nothing(bench, known_engine, monkeypatch):
+    named = [Parameter('model', value='known'), Parameter('autostart', value=False)]
+    node = bench.add(
+        DriveNode(lambda *_: known_engine(), context=bench.context, parameter_overrides=named)
+    )
+
+    def fail(*_, **__):
+        raise RuntimeError('no topics left')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(node, '_advertise', fail)
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert node._engine is None
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    with monkeypatch.context() as patch:
+        patch.setattr(node, '_subscribe', fail)
+        assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
+    assert node._state_machine.current_state[1] == 'inactive'
+    assert not node._curvature.is_activated
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
 
 
 def test_without_autostart_it_waits(bench, known_engine):

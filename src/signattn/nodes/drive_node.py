@@ -1,6 +1,7 @@
 """The node that runs on the vehicle: camera images in, curvature and attention out."""
 
 import functools
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -139,6 +140,7 @@ class DriveNode(LifecycleNode):
         self._tally = Tally()
         self._continuity = Continuity()
         self._last_answer: tuple[Header, Step] | None = None
+        self._warned_s: dict[str, float] = {}
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # A paused bag stops the node's clock, but must not stop this.
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -164,19 +166,22 @@ class DriveNode(LifecycleNode):
         engine.warm_up()
         self._engine = engine
         self._tally = Tally()
-        self._advertise()
+        try:
+            self._advertise()
+        except Exception:
+            self._release()
+            raise
         self.get_logger().info(f'{engine.name} ({engine.checksum[:12]}) on {engine.device}')
         return super().on_configure(state)
 
     @_reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Accept frames, with a fresh state."""
-        done = super().on_activate(state)
         self._require_engine().reset()
         self._continuity = Continuity()
         self._last_answer = None
         self._subscribe()
-        return done
+        return super().on_activate(state)
 
     @_reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -210,10 +215,10 @@ class DriveNode(LifecycleNode):
     def _advertise(self) -> None:
         qos = QoSProfile(depth=5)
         advertise = self.create_lifecycle_publisher
-        self._curvature = advertise(Vector3Stamped, '~/curvature', qos)
-        self._attention = advertise(Image, '~/attention', qos)
-        self._path = advertise(Path, '~/path', qos)
-        self._outputs = [self._curvature, self._attention, self._path]
+        self._outputs.append(advertise(Vector3Stamped, '~/curvature', qos))
+        self._outputs.append(advertise(Image, '~/attention', qos))
+        self._outputs.append(advertise(Path, '~/path', qos))
+        self._curvature, self._attention, self._path = self._outputs
         self._cmd = None
         if flag(self, 'publish_cmd'):
             self._cmd = advertise(TwistStamped, '~/cmd', qos)
@@ -258,18 +263,21 @@ class DriveNode(LifecycleNode):
             self._tally.counts['skipped'] += 1
             return
         try:
-            image = rgb_image(message)
+            step = self._step(engine, message, stamp_ns)
         except ImageError as error:
             self._drop('unusable', f'image of stamp {stamp_ns} can not be used: {error}')
             return
+        self._continuity.use(stamp_ns)
+        self._tally.answer(self._publish(header, step) - arrived_ns)
+        self._last_answer = header, step
+
+    def _step(self, engine: Engine, message: Image | CompressedImage, stamp_ns: int) -> Step:
+        image = rgb_image(message)
         height, width = image.shape[:2]
         self._tally.aspect_ratio = width / height
         if self._reset_if(self._continuity.decoded(height, width)):
             engine.accepts(stamp_ns)  # the ticks begin anew with this image
-        step = engine.step(image)
-        self._continuity.use(stamp_ns)
-        self._tally.answer(self._publish(header, step) - arrived_ns)
-        self._last_answer = header, step
+        return engine.step(image)
 
     def _stamped(self, header: Header) -> Header:
         if nanoseconds(header.stamp) == 0:
@@ -318,7 +326,11 @@ class DriveNode(LifecycleNode):
 
     def _drop(self, reason: str, sentence: str) -> None:
         self._tally.dropped[reason] += 1
-        self.get_logger().warning(sentence, throttle_duration_sec=WARN_EVERY_S)
+        # rclpy would count all reasons as one: it throttles by the line.
+        now_s = time.monotonic()
+        if now_s - self._warned_s.get(reason, -math.inf) >= WARN_EVERY_S:
+            self._warned_s[reason] = now_s
+            self.get_logger().warning(sentence)
 
     def _publish(self, header: Header, step: Step) -> int:
         """Publish an answer, the curvature first; returns when that was out, on steady ns."""
