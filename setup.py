@@ -72,7 +72,7 @@ setup(
         'ros': ROS_WHEELS,
         'tools': [
             'av>=13',
-            'jsonargparse[signatures]>=4.36',
+            'jsonargparse[signatures]>=4.49',
             'pandas>=2.2',
             'pyarrow>=16',
             'rich>=13',

@@ -203,7 +203,7 @@ def _train(arguments: list[str]) -> None:
     parser.add_argument('--data', type=Path, required=True, help='a drive or a folder of drives')
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
     _options(parser, TrainConfig)
-    parsed = parser.instantiate_classes(_parse(parser, arguments))
+    parsed = parser.instantiate(_parse(parser, arguments))
     config = _build(TrainConfig, parsed)
     drives = open_drives(parsed.data)
 

@@ -23,6 +23,8 @@ from signattn.model import Checkpoint, Network, NetworkConfig, State, save
 from signattn.preprocess import scale
 from signattn.stream import find_device
 
+_STILL = 1e-7  # 1/m; the curvature of a steering wheel held still spreads less
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -125,11 +127,14 @@ class Sequences:
     def scale(self) -> float:
         """Standard deviation of the curvature that is to be learned, 1/m."""
         pairs = zip(self._labels, self.parts, strict=True)
-        spread = float(np.nanstd(np.concatenate([label[part] for label, part in pairs])))
-        if not spread > 0:
-            raise DriveError(
-                f'{self._drives[0].path}: steering must vary to be learned, got a constant'
-            )
+        labels = np.concatenate([label[part] for label, part in pairs])
+        known = labels[np.isfinite(labels)]
+        where = self._drives[0].path
+        if not known.size:
+            raise DriveError(f'{where}: the training part must hold a label, got none')
+        spread = float(known.std())
+        if spread < _STILL:
+            raise DriveError(f'{where}: steering must vary to be learned, got a constant')
         return spread
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:

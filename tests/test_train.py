@@ -1,0 +1,390 @@
+"""Training on a tiny drive whose steering stands in its pictures."""
+
+import csv
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from signattn import train as module
+from signattn.augment import AugmentConfig
+from signattn.cli import main
+from signattn.drive import DriveError, Split
+from signattn.evaluate import EvaluateConfig, evaluate
+from signattn.model import PRESETS, NetworkConfig, load
+from signattn.preprocess import Preprocessing
+from signattn.train import Batch, Sequences, TrainConfig, masked_loss, train
+
+RECIPES = sorted((Path(__file__).parents[1] / 'config' / 'train').glob('*.yaml'))
+TINY = TrainConfig(
+    name='tiny',
+    network=NetworkConfig(hidden=8, encoder_norm='batch', dropout=0.0),
+    split=Split('end', fraction=0.25, purge_s=0.0),
+    augment=AugmentConfig(mirror=0.0),
+    epochs=1,
+    batch=2,
+    window=5,
+    sequence=10,
+    learning_rate=1e-3,
+    device='cpu',
+)
+STEP_NS = 50_000_000
+
+
+def winding(count=80):
+    return 0.01 * np.sin(np.arange(count) / 6)
+
+
+def pictures(curvature):
+    """A bright bar, the further left the more the road bends to the left."""
+    frames = np.zeros((len(curvature), 80, 160, 3), np.uint8)
+    for frame, bend in zip(frames, curvature, strict=True):
+        middle = 80 - round(5000 * bend)
+        frame[:, middle - 12 : middle + 12, 2] = 255
+    return frames
+
+
+@pytest.fixture
+def drive(write_drive):
+    return write_drive(winding(), frames=pictures(winding()))
+
+
+def weights(out):
+    (file,) = (out / 'model').glob('weights-*.safetensors')
+    return file.read_bytes()
+
+
+def log(out):
+    return list(csv.DictReader((out / 'log.csv').read_text().splitlines()))
+
+
+# What a run leaves
+
+
+def test_a_run_leaves_model_metrics_log_and_recipe(drive, tmp_path):
+    out = tmp_path / 'runs' / 'tiny'
+    metrics = train([drive], out, replace(TINY, epochs=2))
+    assert sorted(path.name for path in out.iterdir()) == [
+        'log.csv',
+        'metrics.json',
+        'model',
+        'run.yaml',
+    ]
+    assert json.loads((out / 'metrics.json').read_text()) == metrics
+    assert metrics['frames'] == 20  # a quarter of 80
+    rows = log(out)
+    assert [row['epoch'] for row in rows] == ['1', '2']
+    best = min(rows, key=lambda row: float(row['mae_deg']))
+    assert metrics['epoch'] == int(best['epoch'])
+    assert metrics['mae_deg'] == pytest.approx(float(best['mae_deg']), rel=1e-5)
+    run = yaml.safe_load((out / 'run.yaml').read_text())
+    assert run['recipe']['network']['hidden'] == 8
+    assert run['recipe']['seed'] == 0
+    assert run['split']['fraction'] == 0.25
+    checksum = drive.description['checksums']['frames_sha256']
+    assert run['drives'] == [{'name': 'drive', 'frames': 80, 'frames_sha256': checksum}]
+
+
+def test_the_model_explains_itself(drive, tmp_path):
+    metrics = train([drive], tmp_path / 'run', TINY)
+    model = load(tmp_path / 'run' / 'model')
+    assert model.name == 'tiny'
+    assert model.network.config == TINY.network
+    assert model.vehicle == drive.vehicle
+    assert Preprocessing.from_mapping(model.preprocessing) == drive.preprocessing
+    assert model.metrics == metrics
+    assert model.training == yaml.safe_load((tmp_path / 'run' / 'run.yaml').read_text())
+    # Its unit is the spread of what it was trained on: the first 60 frames.
+    assert float(model.network.curvature_scale) == pytest.approx(winding()[:60].std())
+    scored, _ = evaluate(model, [drive], EvaluateConfig(part='apart', windows=False))
+    assert scored['mae_deg'] == pytest.approx(metrics['mae_deg'])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(drive, tmp_path):
+    config = replace(TINY, network=replace(TINY.network, dropout=0.5), augment=AugmentConfig())
+    for name, seed in (('a', 1), ('b', 1), ('c', 2)):
+        train([drive], tmp_path / name, replace(config, seed=seed))
+    assert weights(tmp_path / 'a') == weights(tmp_path / 'b')
+    assert weights(tmp_path / 'a') != weights(tmp_path / 'c')
+
+
+def test_blocks_are_never_looked_at(drive, tmp_path):
+    split = Split('blocks', folds=2, block_s=1.0, purge_s=0.1)
+    metrics = train([drive], tmp_path / 'run', replace(TINY, split=split, epochs=2))
+    assert metrics.keys() == {'epoch', 'loss'}
+    assert metrics['epoch'] == 2  # the last
+
+
+def test_progress_is_reported_after_each_step(drive, tmp_path):
+    seen = []
+    train([drive], tmp_path / 'run', replace(TINY, epochs=2), seen.append)
+    # 60 frames are 3 batches of 2 sequences of 10; each has 2 windows.
+    steps = [(progress.epoch, progress.step) for progress in seen if progress.mae_deg is None]
+    assert steps == [(1 + (step > 6), step) for step in range(1, 13)]
+    assert {progress.steps for progress in seen} == {12}
+    assert [progress.epoch for progress in seen if progress.mae_deg is not None] == [1, 2]
+
+
+# What is learned
+
+
+def test_the_loss_falls_on_what_is_easy(drive, tmp_path):
+    config = replace(TINY, epochs=10, batch=3, split=Split('none'), learning_rate=2e-4)
+    train([drive], tmp_path / 'run', config)
+    losses = [float(row['loss']) for row in log(tmp_path / 'run')]
+    # Of a sine the mean is 0.9 standard deviations: the loss of always answering 0.
+    assert np.mean(losses[-3:]) < 0.45
+
+
+def test_the_state_is_carried_from_window_to_window(drive, tmp_path, monkeypatch):
+    states, real = [], module._step
+
+    def step(network, optimizer, frames, target, state, config):
+        assert frames.shape == (2, 5, 3, 80, 160)
+        loss, after = real(network, optimizer, frames, target, state, config)
+        states.append((state, after))
+        return loss, after
+
+    monkeypatch.setattr(module, '_step', step)
+    train([drive], tmp_path / 'run', TINY)
+    befores, afters = zip(*states, strict=True)
+    assert len(states) == 6
+    for first, second, after in zip(befores[::2], befores[1::2], afters[::2], strict=True):
+        assert first is None  # a new sequence
+        assert second is after
+        assert not second[0].requires_grad  # no gradient flows back
+
+
+def test_a_window_of_a_sequence_answers_as_the_sequence_does(drive):
+    torch.manual_seed(0)
+    network = module.Network(TINY.network).eval()
+    frames = torch.from_numpy(module.scale(drive.frames[:8])[None])
+    with torch.inference_mode():
+        whole = network(frames).curvature
+        first = network(frames[:, :4])
+        second = network(frames[:, 4:], first.state)
+    torch.testing.assert_close(first.curvature, whole[:, :4], rtol=0, atol=1e-5)
+    torch.testing.assert_close(second.curvature, whole[:, 4:], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(('schedule', 'factors'), [('constant', (1, 1)), ('cosine', (0.5, 0))])
+def test_the_learning_rate_half_way_and_at_the_end(schedule, factors):
+    factor = module._factor(replace(TINY, schedule=schedule), 10)
+    assert factor(0) == 1
+    assert (factor(5), factor(10)) == pytest.approx(factors)
+
+
+def test_a_gradient_is_clipped(drive, tmp_path):
+    # Adam forgets the size of a gradient, but not when the first is tiny against its epsilon.
+    free = train([drive], tmp_path / 'free', TINY)
+    clipped = train([drive], tmp_path / 'clipped', replace(TINY, clip_norm=1e-9))
+    assert free['loss'] != clipped['loss']
+
+
+# The loss by hand
+
+
+def test_l1_is_the_mean_over_known_frames_in_units():
+    curvature = torch.tensor([[0.0, 2.0], [5.0, -1.0]])
+    target = torch.tensor([[1.0, math.nan], [1.0, -1.0]])
+    loss = masked_loss(curvature, target, torch.tensor(2.0))
+    assert loss.item() == pytest.approx((0.5 + 2.0 + 0.0) / 3)
+
+
+def test_huber_is_quadratic_below_one_unit():
+    curvature = torch.tensor([[1.0, 6.0, 2.0]])
+    target = torch.tensor([[0.0, 0.0, 0.0]])
+    loss = masked_loss(curvature, target, torch.tensor(2.0), 'huber')
+    assert loss.item() == pytest.approx((0.5 * 0.5**2 + (3 - 0.5) + 0.5) / 3)
+
+
+def test_unknown_frames_pass_no_gradient():
+    curvature = torch.tensor([[1.0, 2.0]], requires_grad=True)
+    masked_loss(curvature, torch.tensor([[math.nan, 1.0]]), torch.tensor(1.0)).backward()
+    assert curvature.grad.tolist() == [[0.0, 1.0]]
+
+
+def test_a_batch_without_labels_costs_nothing():
+    curvature = torch.tensor([[1.0, 2.0]], requires_grad=True)
+    loss = masked_loss(curvature, torch.full((1, 2), math.nan), torch.tensor(1.0))
+    loss.backward()
+    assert loss.item() == 0
+    assert curvature.grad.tolist() == [[0.0, 0.0]]
+
+
+# Sequences
+
+
+def test_sequences_stay_in_the_training_part_and_off_gaps(write_drive):
+    stamps = np.arange(60) * STEP_NS + (np.arange(60) >= 20) * 1_000_000_000
+    labels = np.arange(60) / 1000.0
+    drive = write_drive(labels, stamps_ns=stamps)
+    sequences = Sequences([drive], TINY)
+    # 3.95 s, of which the last quarter from 2.9625 s on is apart: frame 40 and on.
+    assert np.flatnonzero(sequences.parts[0]).tolist() == list(range(40))
+    rng = np.random.default_rng(0)
+    batches = [batch for _ in range(20) for batch in sequences.epoch(rng)]
+    assert batches[0].frames.shape == (2, 10, 80, 160, 3)
+    drawn = np.concatenate([batch.curvature for batch in batches])
+    np.testing.assert_allclose(np.diff(drawn, axis=1), 0.001, atol=1e-6)
+    starts = np.round(1000 * drawn[:, 0]).astype(int)
+    assert set(starts.tolist()) == {*range(11), *range(20, 31)}
+
+
+def test_frames_are_skipped_as_a_faster_car_would(write_drive):
+    drive = write_drive(np.arange(60) / 1000.0)
+    config = replace(TINY, split=Split('none'), augment=AugmentConfig(mirror=0, max_skip=3))
+    sequences = Sequences([drive], config)
+    rng = np.random.default_rng(0)
+    drawn = np.concatenate([batch.curvature for _ in range(9) for batch in sequences.epoch(rng)])
+    assert set(np.round(1000 * np.diff(drawn, axis=1)).astype(int).ravel()) == {1, 2, 3}
+    assert drawn.max() < 0.0601
+
+
+# Refusals
+
+
+def refuses(drives, out, config, text, error=DriveError):
+    with pytest.raises(error, match=f'^{re.escape(text)}'):
+        train(drives, out, config)
+    assert not out.exists()
+
+
+def test_without_labels(write_drive, tmp_path):
+    drive = write_drive([np.nan] * 20)
+    text = f'{drive.path} must have steering to be trained or scored on, got none'
+    refuses([drive], tmp_path / 'run', TINY, text)
+
+
+def test_one_drive_of_several_without_labels(drive, write_drive, tmp_path):
+    other = write_drive([np.nan] * 20, name='other')
+    refuses([drive, other], tmp_path / 'run', TINY, f'{other.path} must have steering')
+
+
+def test_too_short_a_stretch(write_drive, tmp_path):
+    longest = replace(TINY, split=Split('none'), sequence=20)
+    drive = write_drive(winding(20))
+    Sequences([drive], longest)  # just long enough
+    shorter = write_drive(winding(19), name='shorter')
+    text = (
+        f'{shorter.path}: the training part must have 20 frames without a gap, got no such '
+        'stretch: shorten sequence'
+    )
+    refuses([shorter], tmp_path / 'run', longest, text)
+
+
+def test_constant_steering(write_drive, tmp_path):
+    drive = write_drive([0.01] * 40)
+    text = f'{drive.path}: steering must vary to be learned, got a constant'
+    refuses([drive], tmp_path / 'run', TINY, text)
+
+
+def test_labels_in_the_part_kept_apart_only(write_drive, tmp_path):
+    drive = write_drive([math.nan] * 30 + winding(10).tolist())
+    text = f'{drive.path}: the training part must hold a label, got none'
+    refuses([drive], tmp_path / 'run', TINY, text)
+
+
+def test_drives_of_two_vehicles(drive, write_drive, vehicle, tmp_path):
+    bus = replace(vehicle, name='bus')
+    other = write_drive(winding(), car=bus, name='other')
+    text = f'{other.path}: vehicle must be that of {drive.path}, {vehicle}, got {bus}'
+    refuses([drive, other], tmp_path / 'run', TINY, text)
+
+
+def test_drives_of_two_preprocessings(drive, write_drive, tmp_path):
+    wide = write_drive(winding(), preprocessing=Preprocessing(aspect_ratio=2.0), name='wide')
+    train([drive, wide], tmp_path / 'fine', TINY)  # another aspect ratio is no matter
+    cut = write_drive(winding(), preprocessing=Preprocessing(crop_top=0.5), name='cut')
+    text = f'{cut.path}: preprocessing must be that of {drive.path}, '
+    refuses([drive, cut], tmp_path / 'run', TINY, text)
+
+
+def test_a_loss_that_is_no_number(drive, tmp_path):
+    with pytest.raises(
+        FloatingPointError, match=r'^loss must be finite, got .*: lower learning_r'
+    ):
+        train([drive], tmp_path / 'run', replace(TINY, learning_rate=1e30))
+    assert not (tmp_path / 'run' / 'model').exists()
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        ({'epochs': 0}, 'epochs must be at least 1, got 0'),
+        ({'batch': 0}, 'batch must be at least 1, got 0'),
+        ({'window': 0}, 'window must be at least 1, got 0'),
+        ({'sequence': 0}, 'sequence must be at least 1, got 0'),
+        ({'sequence': 30, 'window': 20}, 'sequence must be a multiple of window 20, got 30'),
+        ({'learning_rate': 0.0}, 'learning_rate must be above 0, got 0.0'),
+        ({'learning_rate': math.nan}, 'learning_rate must be above 0, got nan'),
+        ({'clip_norm': -1.0}, 'clip_norm must be at least 0, got -1.0'),
+    ],
+)
+def test_recipes_that_are_none(options, text):
+    with pytest.raises(ValueError, match=f'^{re.escape(text)}$'):
+        TrainConfig(**options)
+
+
+@pytest.mark.parametrize('device', ['tpu', 'meta', 'cuda:99'])
+def test_devices_that_are_not_here(drive, tmp_path, device):
+    with pytest.raises(ValueError, match=f'^device must .*, got {device!r}'):
+        train([drive], tmp_path / 'run', replace(TINY, device=device))
+    assert not (tmp_path / 'run').exists()
+
+
+# Recipes
+
+
+@pytest.fixture
+def parsed(monkeypatch, drive):
+    """Gives a function: the configuration that the command line makes of a recipe."""
+
+    def parse(path, *options):
+        seen = []
+        with monkeypatch.context() as patch:
+            patch.setattr(module, 'train', lambda *given: seen.append(given[2]) or {'epoch': 1})
+            arguments = ['train', '--config', str(path), '--data', str(drive.path)]
+            assert main([*arguments, '--out', 'nowhere', *options]) == 0
+        return seen[0]
+
+    return parse
+
+
+def test_recipes_are_shipped():
+    assert {path.stem for path in RECIPES} >= {'demo', 'hmb3', 'paper'}
+
+
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_trains(path, parsed, monkeypatch, drive, tmp_path):
+    small = {
+        'network.hidden': 4,
+        'split.kind': 'none',
+        'epochs': 1,
+        'batch': 1,
+        'window': 2,
+        'sequence': 4,
+        'device': 'cpu',
+    }
+    config = parsed(path, *(text for key in small for text in (f'--{key}', str(small[key]))))
+    assert (config.network.hidden, config.epochs, config.device) == (4, 1, 'cpu')
+    monkeypatch.setattr(Sequences, 'epoch', lambda it, rng: [Batch(*stack(it._draw(rng)))])
+    train([drive], tmp_path / 'run', config)
+    assert load(tmp_path / 'run' / 'model').network.config == config.network
+
+
+def stack(sequence):
+    frames, curvature = sequence
+    return frames[None], curvature[None].astype(np.float32)
+
+
+@pytest.mark.parametrize('name', PRESETS)
+def test_a_recipe_has_the_network_of_its_preset(name, parsed):
+    recipe = Path(__file__).parents[1] / 'config' / 'train' / f'{name}.yaml'
+    assert parsed(recipe).network == PRESETS[name]()
