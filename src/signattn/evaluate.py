@@ -166,7 +166,10 @@ def score(scored: list[Scored], config: EvaluateConfig) -> dict[str, Any]:
     low, high = block_interval(own, np.concatenate(blocks), config.seed)
     metrics: dict[str, Any] = {'frames': len(own)}
     for name, parts in errors.items():
-        metrics[f'mae_deg{name}'] = float(np.nanmean(np.concatenate(parts)))
+        # A label before is missing at the start, and may be everywhere.
+        known = np.concatenate(parts)
+        known = known[np.isfinite(known)]
+        metrics[f'mae_deg{name}'] = float(known.mean()) if known.size else None
         if not name:
             metrics['mae_deg_low'], metrics['mae_deg_high'] = low, high
     metrics['mae_per_m'] = float(np.concatenate(per_m).mean())
