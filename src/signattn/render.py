@@ -80,10 +80,6 @@ def render(
             pictures = _pictures(recording, engine, config)
             for count in _write_video(pictures, partial, engine.preprocessing.rate_hz, config):
                 progress(count)
-        if not count:
-            raise BagError(
-                f'{source}: {recording.image_topic} must hold a readable image, got none'
-            )
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
@@ -98,7 +94,7 @@ def _pictures(
     labels = labels_at(recording, stamps, vehicle, config.assume_speed)
     # Without a speed: the angle at walking pace, where nothing slips.
     speeds = np.nan_to_num(labels.speed, nan=config.assume_speed or 0.0)
-    last = None
+    last, shown, reasons = None, 0, []
     for image, speed, driven in zip(
         recording.images(), speeds, labels.steering_angle, strict=True
     ):
@@ -109,12 +105,19 @@ def _pictures(
             continue
         try:
             picture = image.rgb()
-        except ImageError:
+        except ImageError as error:
+            reasons.append(str(error))
             continue
         step = engine.step(picture)
         predicted = float(steering_from_curvature(step.curvature, speed, vehicle))
         heat = heatmap(step.attention, *picture.shape[:2])
         yield draw_steering(overlay(picture, heat, config.strength), predicted, float(driven))
+        shown += 1
+    if not shown:
+        raise BagError(
+            f'{recording.path}: {recording.image_topic} must hold a readable image, '
+            f'got {len(reasons)} unreadable of {len(stamps)}, the first: {reasons[0]}'
+        )
 
 
 def _write_video(
