@@ -156,10 +156,7 @@ def _synth(arguments: list[str]) -> None:
     _options(parser, SynthConfig)
     parsed = _parse(parser, arguments)
     config = _build(SynthConfig, parsed)
-    total = max(1, round(config.duration * config.rate_hz))
-    with _bar('rendering', total) as advance:
-        path = synth(parsed.out, config, progress=advance)
-    print(f'wrote {path}')
+    print(f'wrote {synth(parsed.out, config)}')
 
 
 def _convert(arguments: list[str]) -> None:
@@ -280,14 +277,22 @@ class _Bar:
 
     def __init__(self, text: str, total: int | None) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn('{task.description}'),
             BarColumn(),
-            TextColumn('{task.completed:.0f}/{task.total}'),
+            MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
+            disable=not console.is_terminal,
         )
         self._task = self._progress.add_task(text, total=total)
         self._text = text
