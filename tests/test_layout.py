@@ -31,7 +31,7 @@ ALLOWED = {
     'evaluate': SIGNALS | {'drive', 'model', 'stream', 'motion', 'explain', 'deletion'},
     'train': SIGNALS | {'augment', 'drive', 'evaluate', 'model', 'stream'},
     'report': {'share', 'evaluate', 'heatmap'},
-    'render': SIGNALS | {'bag', 'drive', 'heatmap', 'model', 'stream'},
+    'render': SIGNALS | {'bag', 'heatmap', 'labels', 'stream'},
     'nodes': VEHICLE_NODE | {'nodes.dds'},
     # Parts of nodes/ apart from the rest: what a replay needs besides, and what needs no rclpy.
     'nodes.dds': {'share'},
@@ -44,7 +44,7 @@ ALLOWED = {
 }
 # The command line imports every verb, but only when that verb runs.
 VERBS = {'synthetic', 'convert', 'train', 'evaluate', 'render', 'replay'}
-ALLOWED['cli'] = SIGNALS | VERBS | {'drive'}
+ALLOWED['cli'] = SIGNALS | VERBS | {'drive', 'model'}
 
 # Foreign packages that only some parts may import.
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces', 'ament_index_python', 'std_srvs'}

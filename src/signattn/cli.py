@@ -15,6 +15,8 @@ import signattn
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
+    from signattn.train import TrainConfig
+
 VERBS = {
     'synth': 'render a drive along a known road and write it as a bag',
     'convert': 'turn bags and image folders into drives to train and score on',
@@ -217,6 +219,27 @@ def _train(arguments: list[str]) -> None:
         metrics = train(drives, parsed.out, config, report)
     _table([metrics], as_json=False)
     print(f'model in {parsed.out / "model"}')
+
+
+def read_recipe(path: Path) -> 'TrainConfig':
+    """A recipe as ``signattn train --config`` reads it.
+
+    Args:
+        path: The YAML file.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ValueError: If it has an unknown key or a wrong value.
+    """
+    from signattn.train import TrainConfig
+
+    parser = _parser('train')
+    parser.add_argument('--config', action='config')
+    _options(parser, TrainConfig)
+    parsed = parser.instantiate(_parse(parser, ['--config', str(path)]))
+    return TrainConfig(**{key: value for key, value in vars(parsed).items() if key != 'config'})
 
 
 def _evaluate(arguments: list[str]) -> None:

@@ -98,7 +98,7 @@ def _pictures(
     for image, speed, driven in zip(
         recording.images(), speeds, labels.steering_angle, strict=True
     ):
-        if last is not None and not 0 < image.stamp_ns - last <= MAX_GAP_S * NS_PER_S:
+        if last is not None and not 0 <= image.stamp_ns - last <= MAX_GAP_S * NS_PER_S:
             engine.reset()
         last = image.stamp_ns
         if not engine.accepts(image.stamp_ns):

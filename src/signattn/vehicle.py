@@ -33,7 +33,9 @@ class Vehicle:
             if not _is_number(value) or value <= 0:
                 raise ValueError(f'{field} must be a finite number above 0, got {value!r}')
         if not _is_number(self.slip_factor) or self.slip_factor < 0:
-            raise ValueError(f'slip_factor must be a number of at least 0, got {self.slip_factor!r}')
+            raise ValueError(
+                f'slip_factor must be a number of at least 0, got {self.slip_factor!r}'
+            )
 
 
 def _is_number(value: object) -> bool:
@@ -59,7 +61,9 @@ def load_vehicle(name_or_path: str | Path = 'lincoln_mkz') -> Vehicle:
         path = shipped / f'{name_or_path}.yaml'
         if not path.is_file():
             known = sorted(file.stem for file in shipped.glob('*.yaml'))
-            raise ValueError(f'vehicle must be one of {known} or a .yaml file, got {name_or_path!r}')
+            raise ValueError(
+                f'vehicle must be one of {known} or a .yaml file, got {name_or_path!r}'
+            )
     elif not path.is_file():
         raise ValueError(f'vehicle must be an existing .yaml file, got {str(path)!r}')
     return from_mapping(Vehicle, read_yaml(path), str(path))

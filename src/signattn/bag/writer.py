@@ -133,7 +133,7 @@ class BagWriter:
         }
         self._write(topic, RAW, stamp_ns, frame_id, fields)
 
-    def camera_info(  # noqa: PLR0917 (the order of every calibration)
+    def camera_info(
         self,
         stamp_ns: int,
         fx: float,

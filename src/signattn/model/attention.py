@@ -63,7 +63,7 @@ class Attention(nn.Module):
             h: (B, hidden) float32, the LSTM's hidden state before the step.
 
         Returns:
-            (B, L) float32, above 0, sums to 1.
+            (B, L) float32, at least 0, sums to 1.
         """
         return torch.softmax(self.score(projected, h) / self.temperature, dim=-1)
 

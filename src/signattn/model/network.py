@@ -154,7 +154,11 @@ class Network(nn.Module):
         Raises:
             ValueError: If frames have another shape.
         """
-        if frames.dim() != 5 or frames.shape[2:] != (3, 8 * ROWS, 8 * COLUMNS):
+        if (
+            frames.dim() != 5
+            or frames.shape[2:] != (3, 8 * ROWS, 8 * COLUMNS)
+            or not len(frames[0])
+        ):
             raise ValueError(f'frames must be (B, T, 3, 80, 160), got {tuple(frames.shape)}')
         features = self.encoder(frames.flatten(0, 1)).unflatten(
             0, frames.shape[:2]

@@ -63,7 +63,7 @@ def attended_sign(x: Tensor, attention: Tensor) -> Tensor:
 
     Args:
         x: (..., L, C) float.
-        attention: (..., L) float, above 0.
+        attention: (..., L) float, at least 0.
 
     Returns:
         (..., L, C) float, −1 or +1.
