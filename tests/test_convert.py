@@ -363,7 +363,7 @@ def test_two_cameras(tmp_path, config):
 def test_an_unknown_vehicle(tmp_path):
     source = write_bag(tmp_path / 'bag')
     (tmp_path / 'out').mkdir()
-    text = "vehicle must be one of ['lincoln_mkz'] or a .yaml file, got 'tank'"
+    text = 'vehicle must be one of ['
     refuses(source, tmp_path / 'out' / 'drive', ConvertConfig(vehicle='tank'), text, ValueError)
 
 

@@ -97,6 +97,44 @@ def test_a_faster_camera_is_thinned_to_the_rate_of_the_model(tmp_path, write_mod
     assert (len(video), rate) == (3, 10)
 
 
+@pytest.fixture
+def resets(monkeypatch):
+    """How often the network's memory was thrown away."""
+    seen, real = [], module.Engine.reset
+    monkeypatch.setattr(module.Engine, 'reset', lambda engine: seen.append(engine) or real(engine))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ('times', 'shown', 'breaks'),
+    [
+        ((0, 50, 50, 100), 3, 0),  # an image sent twice is shown once
+        ((0, 50, 550, 600), 4, 0),
+        ((0, 50, 551, 600), 4, 1),
+        ((0, 50, 20, 70), 4, 1),
+    ],
+)
+def test_a_gap_or_a_step_back_starts_afresh(tmp_path, write_model, resets, times, shown, breaks):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    rows = [f'{START + ms * 1_000_000},0.png' for ms in times]
+    (folder / 'interpolated.csv').write_text('\n'.join(['timestamp,filename', *rows]))
+    cv2.imwrite(str(folder / '0.png'), np.zeros((80, 160, 3), np.uint8))
+    assert render(write_model(), folder, tmp_path / 'a.mp4', CONFIG) == shown
+    assert len(resets) == breaks
+
+
+def test_unreadable_pictures_make_a_gap_as_in_a_drive(tmp_path, write_model, resets):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    names = [f'{"01"[0 < i < 12]}.png' for i in range(14)]  # 1.png isn't there for 0.6 s
+    rows = [f'{START + i * STEP},{name}' for i, name in enumerate(names)]
+    (folder / 'interpolated.csv').write_text('\n'.join(['timestamp,filename', *rows]))
+    cv2.imwrite(str(folder / '0.png'), np.zeros((80, 160, 3), np.uint8))
+    assert render(write_model(), folder, tmp_path / 'a.mp4', CONFIG) == 3
+    assert len(resets) == 1
+
+
 def test_an_older_video_is_replaced(tmp_path, write_model):
     out = tmp_path / 'a.mp4'
     out.write_bytes(b'old')

@@ -94,12 +94,16 @@ def _pictures(
     labels = labels_at(recording, stamps, vehicle, config.assume_speed)
     # Without a speed: the angle at walking pace, where nothing slips.
     speeds = np.nan_to_num(labels.speed, nan=config.assume_speed or 0.0)
-    last, shown, reasons = None, 0, []
+    last: int | None = None
+    used: int | None = None  # the last one that was answered, from which gaps are counted
+    shown, reasons = 0, []
     for image, speed, driven in zip(
         recording.images(), speeds, labels.steering_angle, strict=True
     ):
-        if last is not None and not 0 <= image.stamp_ns - last <= MAX_GAP_S * NS_PER_S:
+        gap = used is not None and image.stamp_ns - used > MAX_GAP_S * NS_PER_S
+        if gap or (last is not None and image.stamp_ns < last):
             engine.reset()
+            used = None
         last = image.stamp_ns
         if not engine.accepts(image.stamp_ns):
             continue
@@ -108,6 +112,7 @@ def _pictures(
         except ImageError as error:
             reasons.append(str(error))
             continue
+        used = image.stamp_ns
         step = engine.step(picture)
         predicted = float(steering_from_curvature(step.curvature, speed, vehicle))
         heat = heatmap(step.attention, *picture.shape[:2])
