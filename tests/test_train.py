@@ -14,7 +14,7 @@ import yaml
 
 from signattn import train as module
 from signattn.augment import AugmentConfig
-from signattn.cli import main
+from signattn.cli import main, read_recipe
 from signattn.drive import DriveError, Split
 from signattn.evaluate import EvaluateConfig, evaluate
 from signattn.model import PRESETS, NetworkConfig, load
@@ -180,6 +180,17 @@ def test_the_learning_rate_half_way_and_at_the_end(schedule, factors):
     assert (factor(5), factor(10)) == pytest.approx(factors)
 
 
+def test_wide_sums_learn_at_a_rate_of_their_own():
+    network = module.Network(TINY.network)
+    optimizer = module._optimizer(network, replace(TINY, wide_factor=0.25))
+    rates = {id(p): group['lr'] for group in optimizer.param_groups for p in group['params']}
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    assert rates.keys() == {id(p) for p in trained.values()}
+    slow = {name for name, p in trained.items() if rates[id(p)] == TINY.learning_rate / 4}
+    assert slow == {'lstm.weight_ih', 'output.weight'}
+    assert set(rates.values()) == {TINY.learning_rate, TINY.learning_rate / 4}
+
+
 def test_a_gradient_is_clipped(drive, tmp_path):
     # Adam forgets the size of a gradient, but not when the first is tiny against its epsilon.
     free = train([drive], tmp_path / 'free', TINY)
@@ -324,6 +335,7 @@ def test_a_loss_that_is_no_number(drive, tmp_path):
         ({'sequence': 30, 'window': 20}, 'sequence must be a multiple of window 20, got 30'),
         ({'learning_rate': 0.0}, 'learning_rate must be above 0, got 0.0'),
         ({'learning_rate': math.nan}, 'learning_rate must be above 0, got nan'),
+        ({'wide_factor': 0.0}, 'wide_factor must be above 0, got 0.0'),
         ({'clip_norm': -1.0}, 'clip_norm must be at least 0, got -1.0'),
     ],
 )
@@ -384,7 +396,24 @@ def stack(sequence):
     return frames[None], curvature[None].astype(np.float32)
 
 
-@pytest.mark.parametrize('name', PRESETS)
-def test_a_recipe_has_the_network_of_its_preset(name, parsed):
-    recipe = Path(__file__).parents[1] / 'config' / 'train' / f'{name}.yaml'
-    assert parsed(recipe).network == PRESETS[name]()
+@pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_can_be_read_without_training(path, parsed):
+    assert read_recipe(path) == parsed(path)
+
+
+def test_reading_a_misspelt_recipe(tmp_path):
+    (tmp_path / 'recipe.yaml').write_text('augment: {yaw: 1}')
+    with pytest.raises(ValueError, match=r"'yaw'; did you mean 'augment\.yaw_deg'\?$"):
+        read_recipe(tmp_path / 'recipe.yaml')
+
+
+def test_the_recipe_of_the_paper_is_its_network():
+    recipe = read_recipe(Path(__file__).parents[1] / 'config' / 'train' / 'paper.yaml')
+    assert recipe.network == PRESETS['paper']()
+    assert recipe.learning_rate == 1e-4
+
+
+def test_the_recipe_of_the_demo_is_its_network_but_for_dropout():
+    recipe = read_recipe(Path(__file__).parents[1] / 'config' / 'train' / 'demo.yaml')
+    preset = PRESETS['demo']()
+    assert replace(recipe.network, dropout=preset.dropout) == preset
