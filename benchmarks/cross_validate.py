@@ -41,7 +41,8 @@ def run(recipe: Path, drive_path: Path, folder: Path, fold: int, seed: int) -> d
     drive = Drive(drive_path)
     split = Split('blocks', folds=FOLDS, fold=fold)
     config = dataclasses.replace(read_recipe(recipe), split=split, seed=seed, device='cpu')
-    train([drive], folder, config)
+    if not (folder / 'metrics.json').is_file():
+        train([drive], folder, config)
     metrics, _ = evaluate(load(folder / 'model'), [drive], EvaluateConfig(part='apart'))
     write_metrics(done, metrics)
     return metrics

@@ -129,10 +129,9 @@ def test_an_overlay_that_cannot_be_is_refused(shape, strength, text):
 
 
 def bar(image, paint):
-    """First and last column of the widest run of a colour; None where there is none."""
-    rows = (image == np.array(paint, np.uint8)).all(2)
-    row = rows[rows.sum(1).argmax()]
-    columns = np.flatnonzero(row)
+    """First and last column of a bar, right of the text; None where there is none."""
+    rows = (image == np.array(paint, np.uint8)).all(2)[:, 200:]
+    columns = 200 + np.flatnonzero(rows[rows.sum(1).argmax()])
     return (int(columns[0]), int(columns[-1])) if columns.size > 20 else None
 
 
@@ -141,20 +140,20 @@ def drawn(predicted, true=None):
 
 
 @pytest.mark.parametrize(
-    ('degrees', 'end'), [(45, 320 - 128), (-45, 320 + 128), (90, 64), (120, 64), (-500, 576)]
+    ('degrees', 'end'), [(45, 416 - 106), (-45, 416 + 106), (90, 205), (120, 205), (-500, 627)]
 )
 def test_left_turns_point_to_the_left_and_end_at_90_degrees(degrees, end):
     image = drawn(math.radians(degrees))
     first, last = bar(image, PREDICTED)
     assert (first if degrees > 0 else last) == end
-    assert abs((last if degrees > 0 else first) - 320) <= 1  # the middle line lies on it
+    assert abs((last if degrees > 0 else first) - 416) <= 1  # the middle line lies on it
     assert bar(image, TRUE) is None
 
 
 def test_prediction_and_truth_stand_side_by_side():
     image = drawn(math.radians(45), math.radians(-45))
-    assert bar(image, PREDICTED)[0] == 192
-    assert bar(image, TRUE)[1] == 448
+    assert bar(image, PREDICTED)[0] == 310
+    assert bar(image, TRUE)[1] == 522
 
 
 @pytest.mark.parametrize('unknown', [None, math.nan])

@@ -105,36 +105,20 @@ def draw_steering(
     """
     drawn: NDArray[np.uint8] = image.copy()
     height, width = drawn.shape[:2]
-    thick = max(3, height // 40)
-    y = height - 4 * thick
-    half = int(0.4 * width)
-    cv2.rectangle(
-        drawn, (width // 2 - half, y - thick), (width // 2 + half, y + 3 * thick), (25, 25, 25), -1
-    )
-    for row, (name, angle, paint) in enumerate(
-        (('predicted', predicted, _PREDICTED), ('driven', true, _TRUE))
-    ):
+    row = max(6, height // 24)
+    top = height - 2 * row
+    drawn[top:] //= 5
+    middle, half = round(0.65 * width), 0.33 * width
+    angles = (('predicted', predicted, _PREDICTED), ('driven', true, _TRUE))
+    for index, (name, angle, paint) in enumerate(angles):
         if angle is None or not np.isfinite(angle):
             continue
         degrees = float(np.degrees(angle))
-        end = width // 2 - round(np.clip(degrees / _FULL_BAR_DEG, -1, 1) * half)
-        top = y + row * 2 * thick - thick // 2
-        cv2.rectangle(drawn, (width // 2, top), (end, top + thick), paint, -1)
+        y = top + index * row
+        end = middle - round(np.clip(degrees / _FULL_BAR_DEG, -1, 1) * half)
+        cv2.rectangle(drawn, (middle, y + row // 4), (end, y + 3 * row // 4), paint, -1)
+        place, size = (row // 3, y + 3 * row // 4), row / 36
         text = f'{name} {degrees:+.1f} deg'
-        place = (width // 2 - half + 4, y - thick - 4 - (1 - row) * 5 * thick)
-        _text(drawn, text, place, paint, thick / 26)
-    cv2.line(drawn, (width // 2, y - thick), (width // 2, y + 3 * thick), (230, 230, 230), 1)
+        cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, paint, 1, cv2.LINE_AA)
+    cv2.line(drawn, (middle, top), (middle, height - 1), (230, 230, 230), 1)
     return drawn
-
-
-def _text(
-    image: NDArray[np.uint8],
-    text: str,
-    place: tuple[int, int],
-    paint: tuple[int, int, int],
-    size: float,
-) -> None:
-    for thickness, shade in ((3, (20, 20, 20)), (1, paint)):
-        cv2.putText(
-            image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, shade, thickness, cv2.LINE_AA
-        )
