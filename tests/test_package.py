@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 import signattn
 
 ROOT = Path(__file__).resolve().parents[1]
+PYTHONS = ('3.10', '3.11', '3.12', '3.13')
 
 
 @pytest.fixture(scope='module')
@@ -35,11 +36,20 @@ def distribution():
 
 
 @pytest.fixture(scope='module')
-def pins():
-    """constraints.txt: canonical name → requirement."""
+def constraints():
+    """constraints.txt, line by line."""
     lines = (ROOT / 'constraints.txt').read_text(encoding='utf-8').splitlines()
-    found = [Requirement(line) for line in lines if line and not line.startswith('#')]
-    return {canonicalize_name(pin.name): pin for pin in found}
+    return [Requirement(line) for line in lines if line and not line.startswith('#')]
+
+
+@pytest.fixture(params=PYTHONS)
+def pins(request, constraints):
+    """What constraints.txt says to one Python: canonical name → requirement."""
+    here = {'python_version': request.param}
+    found = [pin for pin in constraints if pin.marker is None or pin.marker.evaluate(here)]
+    by_name = {canonicalize_name(pin.name): pin for pin in found}
+    assert len(by_name) == len(found), f'one line for each name on Python {request.param}'
+    return by_name
 
 
 def depends(manifest):
@@ -138,10 +148,33 @@ def test_every_requirement_is_pinned_as_it_may_be(distribution, pins):
         assert requirement.specifier.contains(version), f'{requirement} must admit {pin}'
 
 
-def test_pins_hold_for_every_build_and_machine(pins):
-    assert str(pins['torch'].specifier) == '==2.13.0'  # admits +cpu
-    for name, pin in pins.items():
+def test_pins_hold_for_every_build_and_machine(constraints):
+    (torch,) = [pin for pin in constraints if pin.name == 'torch']
+    assert str(torch) == 'torch==2.13.0'  # admits +cpu
+    for pin in constraints:
         assert pin.url is None
-        if name == 'setuptools':
+        if pin.name == 'setuptools':
             continue  # a range: see the head of constraints.txt
         assert re.fullmatch(r'==[0-9][0-9a-z.]*', str(pin.specifier)), f'{pin} must be one version'
+
+
+def test_no_pin_for_newer_pythons_lacks_its_counterpart_for_the_oldest(constraints):
+    markers = {}
+    for pin in constraints:
+        markers.setdefault(pin.name, set()).add(str(pin.marker or 'any'))
+    older, newer = 'python_version < "3.11"', 'python_version >= "3.11"'
+    for name, found in markers.items():
+        # On the old side alone: what only the older versions need.
+        assert found in ({'any'}, {older, newer}, {older}), (
+            f'{name} must hold for {PYTHONS[0]} too'
+        )
+
+
+def test_the_oldest_python_is_the_same_everywhere(distribution):
+    oldest = PYTHONS[0]
+    pyproject = (ROOT / 'pyproject.toml').read_text(encoding='utf-8')
+    makefile = (ROOT / 'Makefile').read_text(encoding='utf-8')
+    assert str(distribution.python_requires) == f'>={oldest}'
+    assert f'python_version = "{oldest}"' in pyproject
+    assert f'target-version = "py{oldest.replace(".", "")}"' in pyproject
+    assert f'found[2] >= ({oldest.replace(".", ", ")})' in makefile
