@@ -119,8 +119,14 @@ def test_a_turn_is_steered_back(yaw):
 def test_a_shift_moves_rows_in_proportion_to_their_depth_below_the_horizon():
     # A point of the road v px below the horizon moves shift / height · v px: here 0.24 · v.
     frames, _ = move_camera(line(), np.zeros(1), 0.0, 0.24, CAMERA)
-    below = np.arange(80) - 40
+    # What is above the horizon is far away and stays.
+    below = np.maximum(np.arange(80) - 40, 0)
     assert columns(frames).tolist() == (80 + np.round(0.24 * below)).tolist()
+
+
+def test_a_picture_squeezed_in_height_moves_further():
+    frames, _ = move_camera(line(), np.zeros(1), 0.0, 0.24, CAMERA, stretch=1.5)
+    assert columns(frames)[[40, 50, 75]].tolist() == [80, 80 + round(3.6), 80 + round(12.6)]
 
 
 @pytest.mark.parametrize('shift', [0.5, -0.5])

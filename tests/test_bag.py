@@ -908,3 +908,9 @@ def test_the_writer_refuses_what_it_cant_write(tmp_path):
             for bad in (RED[:, :, 0], RED[:, :, :2], RED.astype(float), RED[:0]):
                 with pytest.raises(ValueError, match=r'rgb must be \(H, W, 3\) uint8, got \('):
                     send(START, bad)
+
+
+@pytest.mark.parametrize('storage', ['sqlite3', 'mcap'])
+def test_a_ros2_bag_is_no_file_that_ends_in_bag(tmp_path, storage):
+    with pytest.raises(BagError, match=rf'must not end in \.bag for format {storage}, got'):
+        BagWriter(tmp_path / 'drive.bag', storage)

@@ -122,9 +122,9 @@ def test_the_description_says_where_it_comes_from(tmp_path, config, vehicle, kin
 
 def test_a_crop_is_applied_and_recorded(tmp_path, config):
     source = write_any(tmp_path, 'mcap')
-    config = replace(config, crop_top=0.25, crop_bottom=0.1)
+    config = replace(config, crop_top=0.25, crop_bottom=0.1, crop_left=0.2)
     drive = convert(source, tmp_path / 'drive', config)
-    cut = Preprocessing(crop_top=0.25, crop_bottom=0.1)
+    cut = Preprocessing(crop_top=0.25, crop_bottom=0.1, crop_left=0.2)
     with open_recording(source) as recording:
         expected = [network_input(image.rgb(), cut) for image in recording.images()]
     np.testing.assert_array_equal(drive.frames, expected)
@@ -245,6 +245,13 @@ def test_a_speed_is_assumed_where_none_is_recorded(tmp_path, config):
     assert drive.column('speed').tolist() == [20.0] * 4
     assert drive.column('curvature').tolist() == [0.005] * 4
     assert drive.description['assume_speed'] == 20.0
+
+
+def test_a_recorded_speed_is_not_replaced(tmp_path, config):
+    source = write_any(tmp_path, 'mcap')
+    drive = convert(source, tmp_path / 'drive', replace(config, assume_speed=20.0))
+    assert drive.column('speed')[0] == 10.0
+    assert drive.description['assume_speed'] is None
 
 
 # Refusals

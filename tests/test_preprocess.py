@@ -500,3 +500,17 @@ def test_a_reset_takes_the_next_image():
 def test_a_rate_that_cannot_be_is_refused(given, text):
     with pytest.raises(ValueError, match=f'^{text}$'):
         RateGate(*given)
+
+
+@pytest.mark.parametrize(
+    ('contract', 'stretch'),
+    [
+        (Preprocessing(), 1.0),
+        (Preprocessing(aspect_ratio=2.0), 1.0),
+        (Preprocessing(aspect_ratio=4 / 3), 1.5),
+        (Preprocessing(aspect_ratio=4 / 3, crop_top=1 / 3), 1.0),
+        (Preprocessing(aspect_ratio=2.0, crop_left=0.25, crop_right=0.25), 2.0),
+    ],
+)
+def test_stretch_is_how_much_wider_than_high_a_square_becomes(contract, stretch):
+    assert contract.stretch == pytest.approx(stretch)

@@ -413,7 +413,6 @@ def test_the_recipe_of_the_paper_is_its_network():
     assert recipe.learning_rate == 1e-4
 
 
-def test_the_recipe_of_the_demo_is_its_network_but_for_dropout():
+def test_the_recipe_of_the_demo_is_its_network():
     recipe = read_recipe(Path(__file__).parents[1] / 'config' / 'train' / 'demo.yaml')
-    preset = PRESETS['demo']()
-    assert replace(recipe.network, dropout=preset.dropout) == preset
+    assert recipe.network == PRESETS['demo']()

@@ -72,7 +72,11 @@ _RANGES = (
 
 
 def augment(
-    frames: Frames, curvature: Curvature, config: AugmentConfig, rng: np.random.Generator
+    frames: Frames,
+    curvature: Curvature,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+    stretch: float = 1.0,
 ) -> tuple[Frames, Curvature]:
     """Vary a sequence.
 
@@ -81,6 +85,7 @@ def augment(
         curvature: (T,) float64, 1/m, left positive; not modified.
         config: How far.
         rng: Where the draws come from.
+        stretch: Horizontal over vertical scale of the frames, as ``Preprocessing.stretch``.
 
     Returns:
         Frames and curvature of the same shapes.
@@ -93,7 +98,7 @@ def augment(
     if mirrored:
         frames, curvature = frames[:, :, ::-1], -curvature
     if config.yaw_deg or config.shift_m:
-        frames, curvature = move_camera(frames, curvature, yaw, shift, config)
+        frames, curvature = move_camera(frames, curvature, yaw, shift, config, stretch)
     if greyed:
         frames = _without_colour(frames)
     frames = _change_light(
@@ -105,14 +110,19 @@ def augment(
 
 
 def move_camera(
-    frames: Frames, curvature: Curvature, yaw: float, shift: float, config: AugmentConfig
+    frames: Frames,
+    curvature: Curvature,
+    yaw: float,
+    shift: float,
+    config: AugmentConfig,
+    stretch: float = 1.0,
 ) -> tuple[Frames, Curvature]:
     """See the road as from a car that is turned and shifted, and steer it back.
 
-    A turn moves all of the picture, a shift moves what lies on the road plane in proportion to
-    its distance below the horizon; what stands up is moved as if it lay there. The label gains
-    the curvature that brings the car back onto its path (pure pursuit of the point recovery_m
-    ahead).
+    A turn moves all of the picture. A shift moves what lies on the road in proportion to its
+    distance below the horizon; what stands up is moved as if it lay there, what is above the
+    horizon stays. The label gains the curvature that brings the car back onto its path (pure
+    pursuit of the point recovery_m ahead).
 
     Args:
         frames: (T, 80, 160, 3) uint8, HSV.
@@ -120,21 +130,23 @@ def move_camera(
         yaw: rad, how far the car is turned to the left.
         shift: m, how far the car is shifted to the left.
         config: The camera, and recovery_m.
+        stretch: Horizontal over vertical scale of the frames, as ``Preprocessing.stretch``.
 
     Returns:
         Frames and curvature of the same shapes.
     """
     focal = WIDTH / 2 / math.tan(math.radians(config.horizontal_fov_deg) / 2)  # px
-    slope = shift / config.camera_height_m
-    offset = focal * math.tan(yaw) - slope * config.horizon * HEIGHT
-    matrix = np.array([[1, slope, offset], [0, 1, 0]], np.float64)
+    columns, rows = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT))
+    below = np.maximum(rows - config.horizon * HEIGHT, 0)
+    right = focal * math.tan(yaw) + stretch * shift / config.camera_height_m * below  # px
+    source_x, source_y = (columns - right).astype(np.float32), rows.astype(np.float32)
     # Nearest pixel: a hue must not be mixed with another across the end of its circle.
     moved = [
-        cv2.warpAffine(
+        cv2.remap(
             np.ascontiguousarray(frame),
-            matrix,
-            (WIDTH, HEIGHT),
-            flags=cv2.INTER_NEAREST,
+            source_x,
+            source_y,
+            cv2.INTER_NEAREST,
             borderMode=cv2.BORDER_REPLICATE,
         )
         for frame in frames

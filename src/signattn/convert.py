@@ -51,6 +51,8 @@ class ConvertConfig:
         smoothing: α_s of Eq. 2 in (0, 1]; smaller is smoother.
         crop_top: Fraction of the picture's height cut off above.
         crop_bottom: Fraction of the height cut off below.
+        crop_left: Fraction of the width cut off on the left.
+        crop_right: Fraction of the width cut off on the right.
         workers: Threads that decode; 0 for one a core.
     """
 
@@ -63,6 +65,8 @@ class ConvertConfig:
     smoothing: float = 0.5
     crop_top: float = 0.0
     crop_bottom: float = 0.0
+    crop_left: float = 0.0
+    crop_right: float = 0.0
     workers: int = 0
 
 
@@ -106,7 +110,11 @@ def _write_drive(
     recording: Recording, folder: Path, name: str, vehicle: Vehicle, config: ConvertConfig
 ) -> None:
     preprocessing = Preprocessing(
-        crop_top=config.crop_top, crop_bottom=config.crop_bottom, rate_hz=config.rate_hz
+        config.crop_top,
+        config.crop_bottom,
+        config.crop_left,
+        config.crop_right,
+        config.rate_hz,
     )
     stamps, counts, size, frames_sha256 = _write_frames(
         recording, folder / FRAMES, preprocessing, config
@@ -124,7 +132,7 @@ def _write_drive(
         'topics': {'image': recording.image_topic, 'steering': recording.steering_topic},
         'image_size': [height, width],
         'vehicle': asdict(vehicle),
-        'assume_speed': config.assume_speed,
+        'assume_speed': config.assume_speed if labels.speed_assumed else None,
         'smoothing': config.smoothing,
         'max_gap_s': config.max_gap_s,
         'preprocessing': preprocessing.to_mapping() | {'aspect_ratio': round(width / height, 4)},

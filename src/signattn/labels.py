@@ -21,11 +21,13 @@ class Labels:
         steering_angle: (N,) float64, rad at the wheel, left positive, as recorded.
         speed: (N,) float64, m/s.
         curvature: (N,) float64, 1/m, left positive (Eq. 3).
+        speed_assumed: Whether the recording had no speed and the assumed one was taken.
     """
 
     steering_angle: NDArray[np.float64]
     speed: NDArray[np.float64]
     curvature: NDArray[np.float64]
+    speed_assumed: bool = False
 
 
 def labels_at(
@@ -63,7 +65,8 @@ def labels_at(
     _check_increasing(signals.stamp_ns, f'{recording.path}: stamps on {recording.steering_topic}')
     angle = _interpolate(stamps_ns, signals.stamp_ns, angles, max_gap_s)
     speed = _interpolate(stamps_ns, signals.stamp_ns, speeds, max_gap_s)
-    return Labels(angle, speed, curvature_from_steering(angle, speed, vehicle))
+    assumed = bool(np.isnan(signals.speed).all())
+    return Labels(angle, speed, curvature_from_steering(angle, speed, vehicle), assumed)
 
 
 def _speeds(

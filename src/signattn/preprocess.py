@@ -69,6 +69,18 @@ class Preprocessing:
         if self.aspect_ratio is not None and not self.aspect_ratio > 0:
             raise ValueError(f'aspect_ratio must be above 0, got {self.aspect_ratio}')
 
+    @property
+    def stretch(self) -> float:
+        """Horizontal over vertical scale of the network's picture, if the camera's is 1.
+
+        A 4:3 picture squeezed to 2:1 has 1.5. 1 where the aspect ratio is unknown.
+        """
+        if self.aspect_ratio is None:
+            return 1.0
+        width = self.aspect_ratio * (1 - self.crop_left - self.crop_right)
+        height = 1 - self.crop_top - self.crop_bottom
+        return WIDTH / HEIGHT * height / width
+
     def to_mapping(self) -> dict[str, Any]:
         """The whole contract, fixed parts included, as it stands in a checkpoint."""
         return dataclasses.asdict(self) | _CONTRACT

@@ -156,10 +156,12 @@ def _run(drive_node: Mapping[str, Any], replay_node: Mapping[str, Any], out: Pat
     _write(out / NODES, yaml.safe_dump(files, sort_keys=False, allow_unicode=True))
     environment = _environment(os.environ)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_exit_on_sigterm())
+        ended = stack.enter_context(_sigterm())
         drive = stack.enter_context(_node('drive_node', out, environment))
         player = stack.enter_context(_node('replay_node', out, environment))
         while player.poll() is None:
+            if ended.is_set():
+                sys.exit(128 + signal.SIGTERM)
             if drive.poll() is not None:
                 raise _failure('drive_node', drive.returncode, out)
             time.sleep(0.02)
@@ -168,14 +170,19 @@ def _run(drive_node: Mapping[str, Any], replay_node: Mapping[str, Any], out: Pat
 
 
 @contextlib.contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind the stack: by default it would leave the nodes behind, running."""
+def _sigterm() -> Iterator[threading.Event]:
+    """Whether SIGTERM has come: by default it would leave the nodes behind, running.
+
+    The handler only takes note: raising in it could strike while a node is being started, before
+    anybody is responsible for ending it.
+    """
+    came = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield came
         return
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
     try:
-        yield
+        yield came
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -163,7 +163,8 @@ class Sequences:
         index, start = starts[rng.integers(len(starts))]
         chosen = slice(start, start + (self._config.sequence - 1) * skip + 1, skip)
         frames, labels = self._drives[index].frames[chosen], self._labels[index][chosen]
-        return augment(frames, labels, self._config.augment, rng)
+        stretch = self._drives[index].preprocessing.stretch
+        return augment(frames, labels, self._config.augment, rng, stretch)
 
 
 @dataclass(frozen=True)

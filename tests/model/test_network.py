@@ -291,7 +291,7 @@ def whole(network, frames):
 
 
 @torch.no_grad()
-def test_streamed_steps_equal_the_whole_pass_bit_for_bit_on_the_same_features():
+def test_streamed_steps_equal_the_whole_pass_on_the_same_features():
     features = torch.randn(5, CELLS, CHANNELS, generator=torch.Generator().manual_seed(0))
     network = small(bits=10)
     network.encoder = Features(features)

@@ -47,6 +47,8 @@ class BagWriter:
             raise ValueError(f'format must be one of {", ".join(FORMATS)}, got {format!r}')
         if format == 'ros1' and self.path.suffix != '.bag':
             raise BagError(f'path must end in .bag for format ros1, got {path}')
+        if format != 'ros1' and self.path.suffix == '.bag':
+            raise BagError(f'path must not end in .bag for format {format}, got {path}')
         if self.path.exists():
             raise BagError(f'{path} must not exist yet, got an older one; remove it first')
         self.format = format

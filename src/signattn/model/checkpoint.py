@@ -66,7 +66,7 @@ class Checkpoint:
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
-    """Write a checkpoint; whoever reads meanwhile finds the old one or the new one, whole.
+    """Write a checkpoint; what breaks off in the middle leaves the old one or the new one, whole.
 
     The weights' file carries the start of its checksum in its name, so that replacing the
     description is the one step that switches from old to new.

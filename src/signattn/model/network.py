@@ -95,7 +95,7 @@ class NetworkConfig:
 
 PRESETS: dict[str, Callable[[], NetworkConfig]] = {
     'paper': NetworkConfig,
-    'demo': lambda: NetworkConfig(hidden=64, encoder_norm='batch'),
+    'demo': lambda: NetworkConfig(hidden=64, encoder_norm='batch', dropout=0.0),
 }
 """``paper``: the network of the paper. ``demo``: the same, small and normalised."""
 

@@ -49,7 +49,7 @@ def synth(out: Path, config: SynthConfig) -> Path:
 
 def masks_path(out: Path) -> Path:
     """Where the masks of a bag lie: ``NAME.masks.zip`` beside it, holding ``STAMP_NS.png``."""
-    return out.with_name(f'{out.stem}.masks.zip')
+    return out.with_name(f'{out.name.removesuffix(".bag")}.masks.zip')
 
 
 def _write(writer: BagWriter, drive: SynthDrive, masks: zipfile.ZipFile | None) -> None:
