@@ -39,3 +39,19 @@ def test_silence():
     tally = Tally()
     tally.receive(0, 5000 * MS)
     assert tally.silence_s(6500 * MS) == pytest.approx(1.5)
+
+
+def test_images_wait_from_the_first_after_an_answer():
+    tally = Tally()
+    assert tally.unanswered_s(0) is None
+    assert tally.most_dropped() is None
+    tally.receive(0, 1000 * MS)
+    tally.drop('unusable')
+    tally.answer(MS)
+    assert tally.unanswered_s(9000 * MS) is None
+    for i, reason in enumerate(('too old', 'same stamp', 'same stamp'), 1):
+        tally.receive(50 * MS * i, (10_000 + 50 * i) * MS)
+        tally.drop(reason)
+    assert tally.unanswered_s(12_050 * MS) == pytest.approx(2)
+    assert tally.most_dropped() == ('same stamp', 2)
+    assert tally.dropped == {'unusable': 1, 'too old': 1, 'same stamp': 2}

@@ -19,8 +19,15 @@ from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
+from signattn.nodes.diagnostics import drive_status  # noqa: E402
 from signattn.nodes.drive_node import DriveNode  # noqa: E402
-from signattn.nodes.messages import image_message, nanoseconds, set_stamp  # noqa: E402
+from signattn.nodes.messages import (  # noqa: E402
+    NS_PER_S,
+    image_message,
+    nanoseconds,
+    set_stamp,
+)
+from signattn.nodes.tally import Tally  # noqa: E402
 from signattn.preprocess import ImageError, Preprocessing  # noqa: E402
 
 START_NS = 1_479_424_215_880_976_321
@@ -435,6 +442,32 @@ def test_diagnostics(bench, drive, known_engine):
         'resets': '0',
         'dropped: unusable': '1',
     }
+
+
+def test_diagnostics_of_images_that_are_not_answered(known_engine, monkeypatch):
+    tally, engine = Tally(), known_engine()
+    now_ns = 10 * NS_PER_S
+    monkeypatch.setattr('time.monotonic_ns', lambda: now_ns)
+
+    def status():
+        return drive_status('/signattn', 'active', tally, engine)
+
+    for i in range(50):
+        tally.receive(START_NS + i * TICK_NS, now_ns - 3 * NS_PER_S)
+        tally.answer(1)
+    for i in range(50, 100):
+        tally.receive(START_NS + i * TICK_NS, now_ns - 2 * NS_PER_S)
+        tally.drop('too old' if i % 5 else 'unusable')
+    assert (status().level, status().message) == (DiagnosticStatus.STALE, 'no image for 2.0 s')
+    tally.receive(START_NS + 100 * TICK_NS, now_ns)
+    said = status()
+    assert said.level == DiagnosticStatus.ERROR
+    assert said.message == 'images come, none was answered for 2.0 s: 40 dropped, too old'
+    engine.preprocessing = Preprocessing(rate_hz=0.5)
+    assert status().level == DiagnosticStatus.OK  # a step every 2 s
+    engine.preprocessing = Preprocessing()
+    tally.answer(1)
+    assert status().level == DiagnosticStatus.OK
 
 
 def test_diagnostics_without_images(bench):

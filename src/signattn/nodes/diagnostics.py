@@ -9,7 +9,7 @@ from signattn.nodes.tally import Tally
 from signattn.stream import Engine
 
 SILENCE_S = 1.0
-"""Without an image for so long the status is STALE."""
+"""Without an image for so long the status is STALE; with images and no answer it is ERROR."""
 
 SLOWEST = 0.8
 """A camera slower than this share of the model's rate is a warning."""
@@ -42,11 +42,7 @@ def drive_status(name: str, state: str, tally: Tally, engine: Engine | None) -> 
 
 
 def _problems(tally: Tally, engine: Engine) -> Iterator[Problem]:
-    silence = tally.silence_s(time.monotonic_ns())
-    if silence is None:
-        yield DiagnosticStatus.STALE, 'no image yet'
-    elif silence > SILENCE_S:
-        yield DiagnosticStatus.STALE, f'no image for {silence:.1f} s'
+    yield from _silence(tally, engine)
     rate, wanted = tally.camera_hz(), engine.preprocessing.rate_hz
     if rate is not None and rate < SLOWEST * wanted:
         text = f'camera must give at least {SLOWEST * wanted:g} images/s, gives {rate:.1f}'
@@ -56,7 +52,22 @@ def _problems(tally: Tally, engine: Engine) -> Iterator[Problem]:
     if trained and seen and abs(seen / trained - 1) > ASPECT_TOLERANCE:
         text = f'aspect ratio must be {trained:.3f} as in training, is {seen:.3f}'
         yield DiagnosticStatus.WARN, text
-    if tally.counts['received'] and not tally.counts['answered']:
+
+
+def _silence(tally: Tally, engine: Engine) -> Iterator[Problem]:
+    now_ns = time.monotonic_ns()
+    silence, unanswered = tally.silence_s(now_ns), tally.unanswered_s(now_ns)
+    # A slow model skips images for longer; its next step but one is the limit.
+    patience = max(SILENCE_S, 2 / engine.preprocessing.rate_hz)
+    if silence is None:
+        yield DiagnosticStatus.STALE, 'no image yet'
+    elif silence > SILENCE_S:
+        yield DiagnosticStatus.STALE, f'no image for {silence:.1f} s'
+    elif unanswered is not None and unanswered > patience:
+        text = f'images come, none was answered for {unanswered:.1f} s'
+        most = tally.most_dropped()
+        yield DiagnosticStatus.ERROR, f'{text}: {most[1]} dropped, {most[0]}' if most else text
+    elif not tally.counts['answered']:
         yield DiagnosticStatus.WARN, 'no image could be answered yet'
 
 

@@ -325,7 +325,7 @@ class DriveNode(LifecycleNode):
         return bool(reason)
 
     def _drop(self, reason: str, sentence: str) -> None:
-        self._tally.dropped[reason] += 1
+        self._tally.drop(reason)
         # rclpy would count all reasons as one: it throttles by the line.
         now_s = time.monotonic()
         if now_s - self._warned_s.get(reason, -math.inf) >= WARN_EVERY_S:

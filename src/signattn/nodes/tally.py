@@ -23,6 +23,8 @@ class Tally:
         self.counts = Counter({'received': 0, 'answered': 0, 'skipped': 0, 'resets': 0})
         self.dropped: Counter[str] = Counter()
         self.aspect_ratio = 0.0
+        self._dropped_since: Counter[str] = Counter()
+        self._waiting_since_ns: int | None = None
         self._latencies_ms: deque[float] = deque(maxlen=_KEPT)
         self._stamps_ns: deque[int] = deque(maxlen=100)
         self._last_ns: int | None = None
@@ -36,6 +38,8 @@ class Tally:
         """
         self.counts['received'] += 1
         self._last_ns = now_ns
+        if self._waiting_since_ns is None:
+            self._waiting_since_ns = now_ns
         if self._stamps_ns and stamp_ns <= self._stamps_ns[-1]:
             self._stamps_ns.clear()
         self._stamps_ns.append(stamp_ns)
@@ -47,7 +51,27 @@ class Tally:
             latency_ns: ns from the frame's arrival to its published curvature.
         """
         self.counts['answered'] += 1
+        self._waiting_since_ns = None
+        self._dropped_since.clear()
         self._latencies_ms.append(latency_ns / 1e6)
+
+    def drop(self, reason: str) -> None:
+        """Count a frame that couldn't be used.
+
+        Args:
+            reason: Why, in two words.
+        """
+        self.dropped[reason] += 1
+        self._dropped_since[reason] += 1
+
+    def unanswered_s(self, now_ns: int) -> float | None:
+        """Seconds since the first frame after the last answer came in; None if there is none."""
+        since_ns = self._waiting_since_ns
+        return None if since_ns is None else (now_ns - since_ns) / NS_PER_S
+
+    def most_dropped(self) -> tuple[str, int] | None:
+        """Most frequent reason since the last answer, and how often; None if nothing was."""
+        return next(iter(self._dropped_since.most_common(1)), None)
 
     def camera_hz(self) -> float | None:
         """Rate of the camera by its stamps; None before the tenth frame."""
