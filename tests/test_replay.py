@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -98,6 +99,37 @@ def test_in_lockstep_every_image_is_answered_as_offline(tmp_path, model):
 
 
 @pytest.mark.ros
+@pytest.mark.filterwarnings('ignore:module .sre_:DeprecationWarning')  # of rclpy's parser
+def test_a_replay_stays_out_of_the_domain_of_the_environment(tmp_path, model, monkeypatch):
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from sensor_msgs.msg import CompressedImage
+
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(free_domain_id()))  # the robot's
+    context = rclpy.Context()
+    rclpy.init(context=context, args=[])
+    robot = rclpy.create_node('robot', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(robot)
+    heard = []
+    robot.create_subscription(CompressedImage, 'image/compressed', heard.append, 100)
+    seen = []
+    robot.create_timer(0.02, lambda: seen.append(robot.count_publishers('image/compressed')))
+    listening = threading.Thread(target=executor.spin)
+    listening.start()
+    try:
+        metrics = replay(model, write_bag(tmp_path / 'bag'), tmp_path / 'out', device='cpu')
+    finally:
+        executor.shutdown()
+        listening.join()
+        robot.destroy_node()
+        rclpy.shutdown(context=context)
+    assert metrics['answered'] == 8
+    assert not heard
+    assert set(seen) == {0}
+
+
+@pytest.mark.ros
 def test_without_steering_a_replay_is_not_scored_and_damage_is_told_apart(tmp_path, model):
     folder = tmp_path / 'folder'
     folder.mkdir()
@@ -168,6 +200,8 @@ def test_a_replay_that_is_ended_ends_its_nodes(tmp_path, model):
         ({'mode': 'slowly'}, "mode must be lockstep or realtime, got 'slowly'"),
         ({'rate': 0.0}, 'rate must be above 0, got 0.0'),
         ({'rate': math.nan}, 'rate must be above 0, got nan'),
+        ({'domain_id': 233}, 'domain_id must be from 0 to 232, got 233'),
+        ({'domain_id': -1}, 'domain_id must be from 0 to 232, got -1'),
     ],
 )
 def test_wrong_arguments(tmp_path, arguments, error):
@@ -226,15 +260,17 @@ def test_nothing_answered_has_no_latency():
     assert not [name for name in module._delivery(entries(None)) if name.startswith('latency')]
 
 
-def test_nodes_keep_to_themselves_unless_a_domain_is_named():
-    named = module._environment({'ROS_DOMAIN_ID': '42', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'})
-    assert named['ROS_DOMAIN_ID'] == '42'
-    assert named['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'SUBNET'
-    own = module._environment({'ROS_STATIC_PEERS': '10.0.0.1', 'HOME': '/root'})
+def test_nodes_keep_to_themselves_whatever_the_environment_says():
+    named = {'ROS_DOMAIN_ID': '42', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}
+    own = module._environment(named | {'ROS_STATIC_PEERS': '10.0.0.1', 'HOME': '/root'}, None)
     assert own['ROS_DOMAIN_ID'].isdecimal()
+    assert own['ROS_DOMAIN_ID'] != '42'
     assert own['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
     assert 'ROS_STATIC_PEERS' not in own
     assert own['HOME'] == '/root'
+    shared = module._environment(named, 7)
+    assert shared['ROS_DOMAIN_ID'] == '7'
+    assert shared['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
 
 
 def test_a_domain_in_use_is_not_taken():
@@ -243,6 +279,7 @@ def test_a_domain_in_use_is_not_taken():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as used:
         used.bind(('', 7400 + 250 * domain + 10))
         assert free_domain_id() != domain
+    assert free_domain_id(besides=str(domain)) != domain
 
 
 def test_without_a_free_domain_it_says_so(monkeypatch):
@@ -250,5 +287,5 @@ def test_without_a_free_domain_it_says_so(monkeypatch):
         raise OSError('taken')
 
     monkeypatch.setattr(socket.socket, 'bind', taken)
-    with pytest.raises(ReplayError, match='set ROS_DOMAIN_ID'):
+    with pytest.raises(ReplayError, match='--domain-id'):
         free_domain_id()

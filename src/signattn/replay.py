@@ -31,6 +31,7 @@ from signattn.vehicle import Vehicle, load_vehicle, steering_from_curvature
 
 METRICS, NODES = 'metrics.json', 'nodes.yaml'
 STOP_S = 5.0
+LAST_DOMAIN = 232
 TAIL_LINES = 12
 
 Mode = Literal['lockstep', 'realtime']
@@ -54,6 +55,7 @@ def replay(
     device: str = 'auto',
     timeout_s: float = 2.0,
     wait_s: float = 120.0,
+    domain_id: int | None = None,
 ) -> dict[str, Any]:
     """Play a recording to the drive node and score what it answers.
 
@@ -71,6 +73,8 @@ def replay(
         device: Where the network runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         timeout_s: s, after which an image without answer is sent again.
         wait_s: s, longest wait for the drive node to be ready.
+        domain_id: ROS domain of the nodes, 0 to 232, to watch them from elsewhere on this machine;
+            one that nobody here uses by default, whatever ROS_DOMAIN_ID says.
 
     Returns:
         What metrics.json holds. Without steering there is no ``mae_…``, and ``note`` says so.
@@ -84,6 +88,8 @@ def replay(
         raise ValueError(f'mode must be lockstep or realtime, got {mode!r}')
     if not (math.isfinite(rate) and rate > 0):
         raise ValueError(f'rate must be above 0, got {rate}')
+    if domain_id is not None and not 0 <= domain_id <= LAST_DOMAIN:
+        raise ValueError(f'domain_id must be from 0 to {LAST_DOMAIN}, got {domain_id}')
     checkpoint = load(model)
     driven = load_vehicle(vehicle) if vehicle else checkpoint.vehicle
     with open_recording(
@@ -100,7 +106,7 @@ def replay(
             'timeout': float(timeout_s),
             'wait': float(wait_s),
         }
-        _run(drive, player, out)
+        _run(drive, player, out, domain_id)
         entries = ledger.read(out)
         metrics = _about(checkpoint, recording, mode, rate)
         metrics |= _delivery(entries) | _accuracy(entries, recording, driven, assume_speed)
@@ -140,13 +146,19 @@ def _for_replay_node(recording: Recording, out: Path, mode: Mode) -> dict[str, A
     }
 
 
-def _run(drive_node: Mapping[str, Any], replay_node: Mapping[str, Any], out: Path) -> None:
+def _run(
+    drive_node: Mapping[str, Any],
+    replay_node: Mapping[str, Any],
+    out: Path,
+    domain_id: int | None,
+) -> None:
     """Run both nodes until the recording is over.
 
     Args:
         drive_node: Its parameters.
         replay_node: Its parameters.
         out: Folder for parameters and logs.
+        domain_id: Their ROS domain; None for a free one.
 
     Raises:
         ReplayError: If one of them fails.
@@ -154,7 +166,7 @@ def _run(drive_node: Mapping[str, Any], replay_node: Mapping[str, Any], out: Pat
     nodes = {'/signattn': drive_node, '/replay': replay_node}
     files = {name: {'ros__parameters': dict(values)} for name, values in nodes.items()}
     _write(out / NODES, yaml.safe_dump(files, sort_keys=False, allow_unicode=True))
-    environment = _environment(os.environ)
+    environment = _environment(os.environ, domain_id)
     with contextlib.ExitStack() as stack:
         ended = stack.enter_context(_sigterm())
         drive = stack.enter_context(_node('drive_node', out, environment))
@@ -219,20 +231,24 @@ def _failure(name: str, status: int, out: Path) -> ReplayError:
     )
 
 
-def _environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Environment of the nodes: to themselves, unless the user has named a domain."""
+def _environment(ours: Mapping[str, str], domain_id: int | None) -> dict[str, str]:
+    """Environment of the nodes: recorded images must not reach a robot that listens."""
     environment = dict(ours)
-    if not environment.get('ROS_DOMAIN_ID'):
-        for name in ('ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER'):
-            environment.pop(name, None)
-        environment['ROS_DOMAIN_ID'] = str(free_domain_id())
-        environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    for name in ('ROS_LOCALHOST_ONLY', 'ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER'):
+        environment.pop(name, None)
+    if domain_id is None:
+        domain_id = free_domain_id(besides=environment.get('ROS_DOMAIN_ID', ''))
+    environment['ROS_DOMAIN_ID'] = str(domain_id)
+    environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     profile = share_path('config/fastdds.xml')
     return environment | profile_environment(profile, environment)
 
 
-def free_domain_id() -> int:
+def free_domain_id(besides: str = '') -> int:
     """A ROS domain that nobody on this machine uses.
+
+    Args:
+        besides: A domain not to take, as ROS_DOMAIN_ID has it.
 
     Returns:
         A domain from 1 to 100, such that the port of its first participant is free.
@@ -242,12 +258,16 @@ def free_domain_id() -> int:
     """
     first = os.getpid() % 100
     for domain in ((first + step) % 100 + 1 for step in range(100)):
+        if str(domain) == besides.strip():
+            continue
         # Ports of DDS: 7400 + 250 · domain, and + 10 for the first participant.
         probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with probe, contextlib.suppress(OSError):
             probe.bind(('', 7400 + 250 * domain + 10))
             return domain
-    raise ReplayError('a ROS domain from 1 to 100 must be free, all are taken: set ROS_DOMAIN_ID')
+    raise ReplayError(
+        'a ROS domain from 1 to 100 must be free, all are taken: name one with --domain-id'
+    )
 
 
 def _about(
