@@ -27,20 +27,24 @@ from signattn.evaluate import (
     write_metrics,
 )
 from signattn.model import load
-from signattn.train import train
+from signattn.share import read_yaml
+from signattn.train import describe_run, train
 
 FOLDS = 5
 
 
 def run(recipe: Path, drive_path: Path, folder: Path, fold: int, seed: int) -> dict[str, object]:
     """Train on four folds, score on the fifth."""
+    drive = Drive(drive_path)
+    split = Split('blocks', folds=FOLDS, fold=fold)
+    config = dataclasses.replace(read_recipe(recipe), split=split, seed=seed, device='cpu')
+    described = folder / 'run.yaml'
+    if described.is_file() and read_yaml(described) != describe_run([drive], config):
+        raise SystemExit(f'error: {folder} must be of this recipe and drive, got another run')
     done = folder / 'evaluation.json'
     if done.is_file():
         return json.loads(done.read_text())
     torch.set_num_threads(1)
-    drive = Drive(drive_path)
-    split = Split('blocks', folds=FOLDS, fold=fold)
-    config = dataclasses.replace(read_recipe(recipe), split=split, seed=seed, device='cpu')
     if not (folder / 'metrics.json').is_file():
         train([drive], folder, config)
     metrics, _ = evaluate(load(folder / 'model'), [drive], EvaluateConfig(part='apart'))

@@ -191,7 +191,10 @@ def test_debug_shows_where_an_error_comes_from(place):
 def test_a_missing_package_names_the_extra(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'signattn.synthetic', None)
     assert main(['synth', 'out']) == 1
-    assert "must be installed for this: pip install 'signattn[tools]'" in capsys.readouterr().err
+    assert (
+        "must be installed: pip install -e '.[tools]' in signattn's folder"
+        in capsys.readouterr().err
+    )
 
 
 def test_an_interruption_is_an_error_without_traceback(capsys, monkeypatch):

@@ -166,6 +166,16 @@ def test_blocks_are_as_long_as_they_are_asked_for(write_drive):
     assert low == pytest.approx(math.degrees(0.2))  # the blocks are all alike
 
 
+def test_more_networks_on_one_drive_are_no_more_blocks(write_drive):
+    drive = write_drive([0.0, 0.002] * 10 + [0.01, 0.03] * 10)
+    item = Scored(drive, np.ones(40, bool), np.zeros(40))
+    config = EvaluateConfig(block_s=0.5)
+    once, thrice = score([item], config), score([item] * 3, config)
+    assert thrice['frames'] == 3 * once['frames']
+    for key in ('mae_deg', 'mae_deg_low', 'mae_deg_high'):
+        assert thrice[key] == pytest.approx(once[key])
+
+
 # Part
 
 
@@ -206,6 +216,14 @@ def test_the_rival_reads_the_motion_of_the_picture(write_drive, checkpoint):
     model = checkpoint(constant(0.0), training(drive, split))
     metrics, _ = evaluate(model, [drive], EvaluateConfig('apart', windows=False))
     assert metrics['mae_deg_motion'] < 0.1 * metrics['mae_deg_zero']
+
+
+def test_apart_is_of_the_drives_trained_on(write_drive, checkpoint):
+    drive, other = write_drive([0.0] * 20), write_drive([0.0] * 20, name='other')
+    model = checkpoint(constant(0.0), training(drive, Split()))
+    other.frames_sha256 = 'another'
+    with pytest.raises(DriveError, match=f'^{other.path} must be a drive that .* was trained on'):
+        evaluate(model, [other], EvaluateConfig('apart'))
 
 
 @pytest.mark.parametrize('recorded', [{}, {'split': asdict(Split('none'))}])

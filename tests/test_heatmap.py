@@ -167,6 +167,7 @@ def test_an_unknown_angle_draws_no_bar(unknown):
 def test_a_picture_of_any_size_is_drawn_on_a_copy(size):
     image = np.zeros((*size, 3), np.uint8)
     got = draw_steering(image, 0.3, -0.3)
-    assert got.shape == image.shape
+    assert got.shape == (size[0] + 2 * max(6, size[0] // 24), size[1], 3)
+    np.testing.assert_array_equal(got[: size[0]], image)
     assert got.any()
     assert not image.any()

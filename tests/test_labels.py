@@ -121,7 +121,12 @@ def test_an_assumed_speed_that_is_none(vehicle, speed):
         labels_at(recording((0, 0.4, math.nan)), np.array([0]), vehicle, speed)
 
 
-@pytest.mark.parametrize('speed', [math.nan, -0.5, math.inf])
+def test_a_standing_car_may_tremble_backwards(vehicle):
+    source = recording((0, 0.4, -0.09), (100, 0.8, -0.05))
+    assert labels_at(source, np.array([0, 100 * MS]), vehicle).speed.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize('speed', [math.nan, -0.1, -0.5, math.inf])
 def test_a_recorded_speed_that_is_none(vehicle, speed):
     source = recording((0, 0.0, 10), (100, 0.0, speed), (200, 0.0, speed), (300, 0.0, 10))
     text = (

@@ -363,6 +363,13 @@ def test_the_contract_is_written_whole_and_read_back():
     assert Preprocessing.from_mapping(CONTRACT) == preprocessing
 
 
+@pytest.mark.parametrize('key', list(CONTRACT))
+def test_a_contract_leaves_nothing_out(key):
+    rest = {name: value for name, value in CONTRACT.items() if name != key}
+    with pytest.raises(ValueError, match=rf"^model: keys \['{key}'\] must be given, got "):
+        Preprocessing.from_mapping(rest, 'model')
+
+
 @pytest.mark.parametrize(
     ('change', 'text'),
     [

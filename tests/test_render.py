@@ -43,7 +43,7 @@ def test_a_video_has_a_picture_for_every_image(tmp_path, write_model):
     count = render(write_model(), write_bag(tmp_path / 'bag'), out, CONFIG, seen.append)
     video, rate = pictures(out)
     assert (count, rate, seen) == (5, 20, [1, 2, 3, 4, 5])
-    assert video.shape == (5, 120, 160, 3)
+    assert video.shape == (5, 132, 160, 3)  # with the strip for the steering
     assert list(out.parent.iterdir()) == [out]
 
 
@@ -77,9 +77,9 @@ def test_the_driven_angle_is_drawn_where_it_is_known(tmp_path, write_model, monk
 @pytest.mark.parametrize(
     ('size', 'width', 'expected'),
     [
-        ((120, 160), 0, (120, 160)),
-        ((120, 160), 80, (60, 80)),
-        ((101, 151), 0, (100, 152)),  # H.264 wants both even
+        ((120, 160), 0, (132, 160)),
+        ((120, 160), 80, (66, 80)),
+        ((101, 151), 0, (112, 152)),  # H.264 wants both even
     ],
 )
 def test_the_size_of_the_video(tmp_path, write_model, size, width, expected):
@@ -179,12 +179,15 @@ def test_what_is_no_recording(tmp_path, write_model):
     refuses(write_model(), source, out, f'{source} must be a bag or an image folder, got nothing')
 
 
-def test_a_recording_without_speed_names_the_option(tmp_path, write_model):
+def test_without_a_speed_the_truth_is_left_out_and_the_option_named(tmp_path, write_model, caplog):
     source = write_bag(tmp_path / 'bag', speed=float('nan'))
     out = tmp_path / 'out' / 'a.mp4'
-    refuses(write_model(), source, out, f'{source}: speed must be recorded or given, got none')
-    config = replace(CONFIG, assume_speed=10.0)
-    assert render(write_model(), source, out, config) == 5
+    assert render(write_model(), source, out, CONFIG) == 5
+    assert 'no driven steering' in caplog.text
+    assert '--assume-speed' in caplog.text
+    caplog.clear()
+    assert render(write_model(), source, out, replace(CONFIG, assume_speed=10.0)) == 5
+    assert not caplog.text
 
 
 def test_no_readable_picture_says_why(tmp_path, write_model):

@@ -17,7 +17,7 @@ from signattn.augment import AugmentConfig
 from signattn.cli import main, read_recipe
 from signattn.drive import DriveError, Split
 from signattn.evaluate import EvaluateConfig, evaluate
-from signattn.model import PRESETS, NetworkConfig, load
+from signattn.model import PRESETS, CheckpointError, NetworkConfig, load
 from signattn.preprocess import Preprocessing
 from signattn.train import Batch, Sequences, TrainConfig, masked_loss, train
 
@@ -89,6 +89,21 @@ def test_a_run_leaves_model_metrics_log_and_recipe(drive, tmp_path):
     assert run['split']['fraction'] == 0.25
     checksum = drive.description['checksums']['frames_sha256']
     assert run['drives'] == [{'name': 'drive', 'frames': 80, 'frames_sha256': checksum}]
+
+
+def test_nothing_of_an_older_run_passes_for_one_that_breaks_off(drive, tmp_path):
+    out = tmp_path / 'run'
+    train([drive], out, TINY)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train([drive], out, replace(TINY, seed=1), stop)
+    assert [path.name for path in out.iterdir() if path.is_file()] == ['run.yaml']
+    assert yaml.safe_load((out / 'run.yaml').read_text())['recipe']['seed'] == 1
+    with pytest.raises(CheckpointError, match=r'model must be a folder with model\.yaml'):
+        load(out / 'model')
 
 
 def test_the_model_explains_itself(drive, tmp_path):

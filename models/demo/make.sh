@@ -51,6 +51,6 @@ make_drive() {
 export -f make_drive
 
 drives | xargs -P "${JOBS:-2}" -I {} bash -c "make_drive '$work' {}"
-[ -d "$work/run/model" ] ||
+[ -f "$work/run/metrics.json" ] ||
   signattn train --config "$here/../../config/train/demo.yaml" --data "$work/train" --out "$work/run"
 signattn evaluate "$work/run/model" --data "$work/test" --out "$work/evaluation"

@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, ImportError) and error.name:
-        return f"{error.name} must be installed for this: pip install 'signattn[tools]'"
+        return f"{error.name} must be installed: pip install -e '.[tools]' in signattn's folder"
     return str(error) or type(error).__name__
 
 

@@ -51,6 +51,7 @@ class Drive:
         name: Name of the drive.
         description: What drive.yaml says.
         frames: (N, 80, 160, 3) uint8, HSV, memory-mapped.
+        frames_sha256: Checksum of the frames: which drive it is, wherever it lies.
         samples: Table of N rows; see ``drive.yaml`` and the columns of ``samples.parquet``.
         vehicle: Whose steering it is.
         preprocessing: How the frames were made.
@@ -72,27 +73,33 @@ class Drive:
         try:
             self.description: Mapping[str, Any] = read_yaml(self.path / DESCRIPTION)
             where = str(self.path / DESCRIPTION)
+            self._check_format()
             self.name = str(self.description['name'])
             self.vehicle = from_mapping(Vehicle, self.description['vehicle'], f'{where}: vehicle')
             self.preprocessing = Preprocessing.from_mapping(
                 self.description['preprocessing'], f'{where}: preprocessing'
             )
             self.max_gap_s = float(self.description['max_gap_s'])
+            self.frames_sha256 = str(self.description['checksums']['frames_sha256'])
             self.frames: NDArray[np.uint8] = np.load(self.path / FRAMES, mmap_mode='r')
             self.samples = pd.read_parquet(self.path / SAMPLES)
         except KeyError as error:
             raise DriveError(f'{path}: {DESCRIPTION} must have the key {error}') from error
+        except DriveError:
+            raise
         except (ValueError, TypeError, EOFError, OSError) as error:
             raise DriveError(f'{path} must be a whole drive, got: {error}') from error
         self._check()
 
-    def _check(self) -> None:
-        version = self.description.get('format')
+    def _check_format(self) -> None:
+        version = self.description['format']
         if version != FORMAT:
             raise DriveError(
                 f'{self.path / DESCRIPTION}: format must be {FORMAT}, got {version}: '
                 'convert the recording again'
             )
+
+    def _check(self) -> None:
         count = len(self.samples)
         if self.frames.shape != (count, *FRAME_SHAPE) or self.frames.dtype != np.uint8:
             raise DriveError(

@@ -18,6 +18,7 @@ from signattn.drive import Drive, DriveError, Split, windows
 from signattn.model import Checkpoint, Network, State
 from signattn.motion import fit_weight, image_motion
 from signattn.preprocess import NS_PER_S, Preprocessing, scale
+from signattn.stream import find_device
 from signattn.vehicle import steering_from_curvature
 
 _CHUNK = 64  # frames that go through the network at once
@@ -37,12 +38,14 @@ class EvaluateConfig:
             whether the network needs the motion: every tenth frame is the end of one.
         block_s: s; the interval of the error is a bootstrap over blocks of this length.
         seed: Of the shuffling and the bootstrap.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
     part: Literal['all', 'apart'] = 'all'
     windows: bool = True
     block_s: float = 10.0
     seed: int = 0
+    device: str = 'auto'
 
 
 class Scored(NamedTuple):
@@ -102,21 +105,29 @@ def evaluate(
     """
     config = config or EvaluateConfig()
     split = _split_of(checkpoint) if config.part == 'apart' else Split('none')
+    network = checkpoint.network.to(find_device(config.device))
     scored = []
     for drive in drives:
         drive.require_labels()
         check_preprocessing(checkpoint, drive)
+        if config.part == 'apart' and not _seen(checkpoint, drive):
+            raise DriveError(
+                f'{drive.path} must be a drive that {checkpoint.name} was trained on to have a '
+                'part apart, got another one: score all of its frames'
+            )
         part = split.parts(drive)[1] if config.part == 'apart' else np.ones(len(drive), bool)
         part &= np.isfinite(drive.column('curvature'))
-        scored.append(Scored(drive, part, predict(checkpoint.network, drive)))
+        scored.append(Scored(drive, part, predict(network, drive)))
     if not any(item.part.any() for item in scored):
         raise DriveError(f'{drives[0].path}: the part to score must hold a label, got none')
     metrics = score(scored, config)
-    metrics['seen_in_training'] = _seen(checkpoint, drives) and config.part == 'all'
+    metrics['seen_in_training'] = config.part == 'all' and any(
+        _seen(checkpoint, drive) for drive in drives
+    )
     if config.part == 'apart':
         metrics |= _score_motion(scored, split)
     if config.windows:
-        metrics |= _score_windows(checkpoint.network, scored, config)
+        metrics |= _score_windows(network, scored, config)
     return metrics, scored
 
 
@@ -153,7 +164,8 @@ def score(scored: list[Scored], config: EvaluateConfig) -> dict[str, Any]:
     """
     errors = {'': [], '_zero': [], '_previous': []}  # type: dict[str, list[Floats]]
     per_m, blocks = [], []
-    for index, (drive, part, curvature) in enumerate(scored):
+    places: dict[Path, int] = {}
+    for drive, part, curvature in scored:
         angle, truth = drive.column('steering_angle'), drive.column('curvature')
         predicted = steering_from_curvature(curvature, drive.column('speed'), drive.vehicle)
         errors[''].append(_degrees(predicted - angle)[part])
@@ -161,7 +173,9 @@ def score(scored: list[Scored], config: EvaluateConfig) -> dict[str, Any]:
         errors['_previous'].append(_degrees(_previous(drive, angle) - angle)[part])
         per_m.append(np.abs(curvature - truth)[part])
         seconds = (drive.stamps_ns[part] - drive.stamps_ns[0]) / NS_PER_S
-        blocks.append(index * 1_000_000 + seconds // config.block_s)
+        # A block that several networks were scored on is one block.
+        place = places.setdefault(drive.path, len(places))
+        blocks.append(place * 1_000_000 + seconds // config.block_s)
     own = np.concatenate(errors[''])
     low, high = block_interval(own, np.concatenate(blocks), config.seed)
     metrics: dict[str, Any] = {'frames': len(own)}
@@ -233,9 +247,9 @@ def _split_of(checkpoint: Checkpoint) -> Split:
     return Split(**recorded)
 
 
-def _seen(checkpoint: Checkpoint, drives: list[Drive]) -> bool:
-    known = {drive.get('frames_sha256') for drive in checkpoint.training.get('drives', [])}
-    return any(drive.description['checksums']['frames_sha256'] in known for drive in drives)
+def _seen(checkpoint: Checkpoint, drive: Drive) -> bool:
+    known = {entry.get('frames_sha256') for entry in checkpoint.training.get('drives', [])}
+    return drive.frames_sha256 in known
 
 
 def _score_motion(scored: list[Scored], split: Split) -> dict[str, Any]:

@@ -93,7 +93,9 @@ def overlay(
 def draw_steering(
     image: NDArray[np.uint8], predicted: float | None, true: float | None = None
 ) -> NDArray[np.uint8]:
-    """Draw steering-wheel angles as bars at the lower edge, left turns to the left.
+    """Draw steering-wheel angles as bars in a strip below a picture, left turns to the left.
+
+    The strip hides nothing: the lowest rows are where attention may well lie.
 
     Args:
         image: (H, W, 3) uint8, RGB; not modified.
@@ -101,13 +103,12 @@ def draw_steering(
         true: The recorded angle, likewise.
 
     Returns:
-        (H, W, 3) uint8, RGB. The bars are full at 90°.
+        (H + strip, W, 3) uint8, RGB. The bars are full at 90°.
     """
-    drawn: NDArray[np.uint8] = image.copy()
-    height, width = drawn.shape[:2]
-    row = max(6, height // 24)
-    top = height - 2 * row
-    drawn[top:] //= 5
+    top, width = image.shape[:2]
+    row = max(6, top // 24)
+    drawn = np.zeros((top + 2 * row, width, 3), np.uint8)
+    drawn[:top] = image
     middle, half = round(0.65 * width), 0.33 * width
     angles = (('predicted', predicted, _PREDICTED), ('driven', true, _TRUE))
     for index, (name, angle, paint) in enumerate(angles):
@@ -120,5 +121,5 @@ def draw_steering(
         place, size = (row // 3, y + 3 * row // 4), row / 36
         text = f'{name} {degrees:+.1f} deg'
         cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, paint, 1, cv2.LINE_AA)
-    cv2.line(drawn, (middle, top), (middle, height - 1), (230, 230, 230), 1)
+    cv2.line(drawn, (middle, top), (middle, top + 2 * row - 1), (230, 230, 230), 1)
     return drawn

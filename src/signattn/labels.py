@@ -12,6 +12,9 @@ from signattn.vehicle import Vehicle, curvature_from_steering
 MAX_GAP_S = 0.5
 """s; images or labels further apart than this don't belong together."""
 
+STANDING = 0.1
+"""m/s; a car that goes back no faster stands."""
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -72,7 +75,8 @@ def labels_at(
 def _speeds(
     signals: Signals, assume_speed: float | None, recording: Recording
 ) -> NDArray[np.float64]:
-    speed = signals.speed
+    # A standing car's sensor trembles around 0.
+    speed = np.where((signals.speed < 0) & (signals.speed > -STANDING), 0.0, signals.speed)
     if np.isnan(speed).all():
         if assume_speed is None:
             raise BagError(

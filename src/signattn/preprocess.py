@@ -99,11 +99,16 @@ class Preprocessing:
             The preprocessing.
 
         Raises:
-            ValueError: If a key is unknown, or a fixed part differs from what this version does.
+            ValueError: If a key is unknown or missing, or a fixed part differs from what this
+                version does.
         """
         free = dict(mapping)
+        missing = sorted(cls().to_mapping().keys() - free.keys())
+        if missing:
+            got = sorted(free)
+            raise ValueError(f'{where}: keys {missing} must be given, got {got}')
         for key, ours in _CONTRACT.items():
-            theirs = free.pop(key, ours)
+            theirs = free.pop(key)
             if theirs != ours:
                 raise ValueError(f'{where}: {key} must be {ours}, got {theirs}')
         return from_mapping(cls, free, where)

@@ -1,5 +1,6 @@
 """A video of a recording: camera, heatmap, and steering as driven and as predicted."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 
 from signattn.bag import BagError, Recording, open_recording
 from signattn.heatmap import draw_steering, heatmap, overlay
-from signattn.labels import MAX_GAP_S, labels_at
+from signattn.labels import MAX_GAP_S, Labels, labels_at
 from signattn.preprocess import NS_PER_S, ImageError
 from signattn.stream import Engine
-from signattn.vehicle import load_vehicle, steering_from_curvature
+from signattn.vehicle import Vehicle, load_vehicle, steering_from_curvature
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _pictures(
 ) -> Iterator[NDArray[np.uint8]]:
     vehicle = load_vehicle(config.vehicle) if config.vehicle else engine.vehicle
     stamps = np.array([image.stamp_ns for image in recording.images()], np.int64)
-    labels = labels_at(recording, stamps, vehicle, config.assume_speed)
+    labels = _labels(recording, stamps, vehicle, config)
     # Without a speed: the angle at walking pace, where nothing slips.
     speeds = np.nan_to_num(labels.speed, nan=config.assume_speed or 0.0)
     last: int | None = None
@@ -123,6 +126,18 @@ def _pictures(
             f'{recording.path}: {recording.image_topic} must hold a readable image, '
             f'got {len(reasons)} unreadable of {len(stamps)}, the first: {reasons[0]}'
         )
+
+
+def _labels(
+    recording: Recording, stamps: NDArray[np.int64], vehicle: Vehicle, config: RenderConfig
+) -> Labels:
+    """What was driven, where the recording says it; a video needs no labels."""
+    try:
+        return labels_at(recording, stamps, vehicle, config.assume_speed)
+    except BagError as error:
+        _log.warning('warning: the video shows no driven steering: %s', error)
+        unknown = np.full(len(stamps), np.nan)
+        return Labels(unknown, unknown, unknown)
 
 
 def _write_video(

@@ -220,7 +220,8 @@ def train(
     optimizer = _optimizer(network, config)
     steps = config.epochs * sequences.batches * (config.sequence // config.window)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _factor(config, steps))
-    write_text(out / 'run.yaml', yaml.safe_dump(_run(drives, config), sort_keys=False))
+    _forget_older_run(out)
+    write_text(out / 'run.yaml', yaml.safe_dump(describe_run(drives, config), sort_keys=False))
 
     log: list[dict[str, Any]] = []
     best = math.inf
@@ -250,6 +251,12 @@ def train(
             save(checkpoint, out / 'model')
     write_metrics(out / 'metrics.json', metrics)
     return metrics
+
+
+def _forget_older_run(out: Path) -> None:
+    """Remove what would pass for this run's; metrics.json, written last, marks a whole one."""
+    for file in ('metrics.json', 'log.csv', 'run.yaml', 'model/model.yaml'):
+        (out / file).unlink(missing_ok=True)
 
 
 def _check_together(drives: list[Drive]) -> None:
@@ -358,14 +365,22 @@ def _checkpoint(
         network,
         drives[0].preprocessing.to_mapping(),
         drives[0].vehicle,
-        _run(drives, config),
+        describe_run(drives, config),
         metrics,
         config.name,
     )
 
 
-def _run(drives: list[Drive], config: TrainConfig) -> dict[str, Any]:
-    """Everything needed to repeat a run."""
+def describe_run(drives: list[Drive], config: TrainConfig) -> dict[str, Any]:
+    """Everything needed to repeat a run.
+
+    Args:
+        drives: What it is trained on.
+        config: The recipe.
+
+    Returns:
+        What run.yaml holds, and the checkpoint under ``training``.
+    """
     recipe = dataclasses.asdict(config)
     split = recipe.pop('split')
     return {
@@ -375,7 +390,7 @@ def _run(drives: list[Drive], config: TrainConfig) -> dict[str, Any]:
             {
                 'name': drive.name,
                 'frames': len(drive),
-                'frames_sha256': drive.description['checksums']['frames_sha256'],
+                'frames_sha256': drive.frames_sha256,
             }
             for drive in drives
         ],
