@@ -21,6 +21,7 @@ from signattn.bag import BagError, BagWriter
 from signattn.convert import convert
 from signattn.evaluate import predict
 from signattn.model import Checkpoint, CheckpointError, Network, NetworkConfig, save
+from signattn.nodes import ledger
 from signattn.nodes.ledger import Entry
 from signattn.preprocess import Preprocessing
 from signattn.replay import ReplayError, free_domain_id, replay
@@ -150,11 +151,13 @@ def test_without_steering_a_replay_is_not_scored_and_damage_is_told_apart(tmp_pa
 
 @pytest.mark.ros
 def test_in_real_time_what_comes_late_is_lost(tmp_path, model):
-    bag = write_bag(tmp_path / 'bag', 10)
-    metrics = replay(model, bag, tmp_path / 'out', mode='realtime', rate=2, device='cpu')
-    assert (metrics['mode'], metrics['rate'], metrics['sent']) == ('realtime', 2, 10)
-    assert metrics['answered'] + metrics['lost'] == 10
+    # An image each half of a millisecond, while a step of the network takes several.
+    bag = write_bag(tmp_path / 'bag', 60)
+    metrics = replay(model, bag, tmp_path / 'out', mode='realtime', rate=100, device='cpu')
+    assert (metrics['mode'], metrics['rate'], metrics['sent']) == ('realtime', 100, 60)
+    assert metrics['answered'] + metrics['lost'] == 60
     assert metrics['answered'] > 0
+    assert metrics['lost'] > 0
 
 
 @pytest.mark.ros
@@ -254,6 +257,20 @@ def test_latency_and_rate_by_hand():
         'latency_ms_p99': pytest.approx(29.8),
         'frames_per_s': pytest.approx(3 / 0.330),
     }
+
+
+def test_lost_images_in_lockstep_are_an_error_with_metrics(tmp_path, model, monkeypatch):
+    out = tmp_path / 'out'
+    written = ledger.Ledger()
+    written.send(START_NS, 0)
+    written.send(START_NS + TICK_NS, 1)
+    written.answer(START_NS + TICK_NS, 2, 0.01)
+    monkeypatch.setattr(module, '_run', lambda *_: written.write(out))
+    bag = write_bag(tmp_path / 'bag', 2)
+    with pytest.raises(ReplayError, match='answered in lockstep, 1 of 2 were lost'):
+        replay(model, bag, out)
+    assert json.loads((out / 'metrics.json').read_text(encoding='utf-8'))['lost'] == 1
+    assert replay(model, bag, out, mode='realtime')['lost'] == 1
 
 
 def test_nothing_answered_has_no_latency():

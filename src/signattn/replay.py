@@ -81,7 +81,8 @@ def replay(
 
     Raises:
         ValueError: If an argument, the model or the recording can't be used.
-        ReplayError: If a node fails; the text holds the end of its log.
+        ReplayError: If a node fails, the text holds the end of its log; or, with metrics.json
+            written, if images are lost in lockstep.
         OSError: If something can't be written.
     """
     if mode not in ('lockstep', 'realtime'):
@@ -111,6 +112,11 @@ def replay(
         metrics = _about(checkpoint, recording, mode, rate)
         metrics |= _delivery(entries) | _accuracy(entries, recording, driven, assume_speed)
     _write(out / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False))
+    if mode == 'lockstep' and metrics['lost']:
+        raise ReplayError(
+            f'every image must be answered in lockstep, {metrics["lost"]} of {metrics["sent"]} '
+            f'were lost; {out / METRICS} and the logs beside it have the rest'
+        )
     return metrics
 
 
