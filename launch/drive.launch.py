@@ -32,6 +32,17 @@ ARGUMENTS = [
         description='raw or compressed; empty for what params_file says.',
     ),
     DeclareLaunchArgument(
+        'speed_topic',
+        default_value='speed',
+        description='Measured speed, for the drawn steering-wheel angle; not needed.',
+    ),
+    DeclareLaunchArgument(
+        'speed_type',
+        default_value='',
+        choices=['', 'twist', 'odometry'],
+        description='twist (TwistStamped) or odometry; empty for what params_file says.',
+    ),
+    DeclareLaunchArgument(
         'vehicle',
         default_value='',
         description='Name of a shipped vehicle or path of a vehicle file, for the drawn '
@@ -90,7 +101,7 @@ def start_nodes(context: LaunchContext) -> list[Action]:
     """The nodes, with the parameters that were named on the command line."""
     return [
         node(context, 'drive_node', 'signattn', ('model', 'image_transport', 'device', 'max_age')),
-        node(context, 'overlay_node', 'overlay', ('image_transport', 'vehicle')),
+        node(context, 'overlay_node', 'overlay', ('image_transport', 'speed_type', 'vehicle')),
     ]
 
 
@@ -107,7 +118,10 @@ def node(context: LaunchContext, executable: str, name: str, arguments: tuple[st
         name=name,
         namespace=LaunchConfiguration('namespace'),
         parameters=[LaunchConfiguration('params_file'), named | {'use_sim_time': sim_time}],
-        remappings=[('image', LaunchConfiguration('image_topic'))],
+        remappings=[
+            ('image', LaunchConfiguration('image_topic')),
+            ('speed', LaunchConfiguration('speed_topic')),
+        ],
         output='screen',
     )
 

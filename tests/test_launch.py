@@ -16,6 +16,8 @@ EXPECTED = {
         'model',
         'image_topic',
         'image_transport',
+        'speed_topic',
+        'speed_type',
         'vehicle',
         'device',
         'max_age',

@@ -1,17 +1,21 @@
 """Heatmap and overlay, drawn for whoever looks."""
 
+import math
+
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy')
 
-from geometry_msgs.msg import Vector3Stamped  # noqa: E402
+from geometry_msgs.msg import TwistStamped, Vector3Stamped  # noqa: E402
+from nav_msgs.msg import Odometry  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
 from signattn.heatmap import colour, draw_steering, heatmap, overlay  # noqa: E402
+from signattn.nodes import overlay_node  # noqa: E402
 from signattn.nodes.answers import attention_message, curvature_message  # noqa: E402
 from signattn.nodes.messages import image_message, set_stamp  # noqa: E402
 from signattn.nodes.overlay_node import CACHED, OverlayNode, Pairing  # noqa: E402
@@ -80,6 +84,53 @@ def test_overlay_and_heatmap_belong_to_the_image(overlaid, bench):
         assert message.encoding == 'bgr8'
         assert message.header == header(START_NS)
         np.testing.assert_array_equal(pixels(message)[..., ::-1], expected)
+
+
+def twist(speed):
+    message = TwistStamped()
+    message.twist.linear.x = speed
+    return message
+
+
+def odometry(speed):
+    message = Odometry()
+    message.twist.twist.linear.x = speed
+    return message
+
+
+@pytest.mark.parametrize(('kind', 'made'), [('twist', twist), ('odometry', odometry)])
+def test_the_angle_is_drawn_at_the_measured_speed(overlaid, bench, monkeypatch, kind, made):
+    shown = overlaid(speed_type=kind)
+    overlays = shown.listen('overlay')
+    shown.connect()
+    speed = bench.talk(shown.tester, type(made(0.0)), 'speed')
+    monkeypatch.setattr(overlay_node, 'SPEED_HOLDS_S', math.inf)
+    for value in (25.0, math.nan):  # what is no number is passed over
+        speed.publish(made(value))
+    bench.spin_until(lambda: shown.node._speed)
+    bench.spin_for(0.1)
+    shown.send(START_NS)
+    bench.spin_until(lambda: overlays)
+    monkeypatch.setattr(overlay_node, 'SPEED_HOLDS_S', 0.0)  # too old at once
+    shown.send(START_NS + 50_000_000)
+    bench.spin_until(lambda: len(overlays) == 2)
+    blended = overlay(picture(), heatmap(weights(), 48, 64), 0.6)
+    for message, at in zip(overlays, (25.0, 15.0), strict=True):
+        angle = float(steering_from_curvature(0.01, at, load_vehicle()))
+        np.testing.assert_array_equal(
+            pixels(message)[..., ::-1], draw_steering(blended, angle), f'at {at} m/s'
+        )
+
+
+def test_images_without_stamp_are_not_drawn_on_and_the_log_says_so(overlaid, bench, capfd):
+    shown = overlaid()
+    heatmaps = shown.listen('heatmap')
+    shown.connect()
+    shown.send(0)
+    shown.send(START_NS)
+    bench.spin_until(lambda: heatmaps)
+    assert heatmaps[0].header == header(START_NS)
+    assert 'image stamp must be set to be drawn on, got 0' in capfd.readouterr().err
 
 
 def test_wide_images_are_made_smaller(overlaid, bench):

@@ -1,18 +1,21 @@
 """Pictures for the eye: the heatmap alone, and over the camera's image with the steering."""
 
 import functools
+import math
 import sys
+import time
 from collections import OrderedDict
 from typing import Any
 
 import cv2
 import numpy as np
-from geometry_msgs.msg import Vector3Stamped
+from geometry_msgs.msg import TwistStamped, Vector3Stamped
+from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 
@@ -32,6 +35,8 @@ NAME = 'overlay'
 CACHED = 10
 WARN_EVERY_S = 5.0
 DEMAND_EVERY_S = 0.25
+SPEED_HOLDS_S = 1.0
+SPEED_TYPES = {'twist': TwistStamped, 'odometry': Odometry}
 
 PARAMETERS = (
     NodeParameter(
@@ -49,10 +54,16 @@ PARAMETERS = (
     NodeParameter(
         'assume_speed',
         15.0,
-        'm/s. Speed at which the steering-wheel angle is drawn.',
+        'm/s. Speed at which the steering-wheel angle is drawn where speed says nothing.',
         lower=0,
         upper=100,
         live=True,
+    ),
+    NodeParameter(
+        'speed_type',
+        'twist',
+        'Type of speed. twist: geometry_msgs/TwistStamped. odometry: nav_msgs/Odometry.',
+        choices=('twist', 'odometry'),
     ),
     NodeParameter(
         'strength',
@@ -117,6 +128,7 @@ class OverlayNode(Node):
         declare(self, PARAMETERS)
         self._vehicle = load_vehicle(text(self, 'vehicle'))
         self._inputs: list[Any] = []
+        self._speed: tuple[float, float] | None = None  # m/s, and the steady s of its arrival
         # Reliable, as RViz and rqt subscribe.
         self._overlay = self.create_publisher(Image, 'signattn/overlay', 5)
         self._heatmap = self.create_publisher(Image, 'signattn/heatmap', 5)
@@ -149,9 +161,37 @@ class OverlayNode(Node):
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
             self._inputs.append(subscription)
+        speed_type = SPEED_TYPES[text(self, 'speed_type')]
+        speed = self.create_subscription(
+            speed_type,
+            'speed',
+            self._on_speed,
+            qos_profile_sensor_data,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        self._inputs.append(speed)
+
+    def _on_speed(self, message: TwistStamped | Odometry) -> None:
+        twist = message.twist.twist if isinstance(message, Odometry) else message.twist
+        if math.isfinite(twist.linear.x):
+            self._speed = twist.linear.x, time.monotonic()
+
+    def _current_speed(self) -> float:
+        if self._speed is not None:
+            speed, came_s = self._speed
+            if time.monotonic() - came_s <= SPEED_HOLDS_S:
+                return speed
+        return number(self, 'assume_speed')
 
     def _take(self, part: str, message: Any) -> None:
-        parts = self._pairing.add(part, nanoseconds(message.header.stamp), message)
+        stamp_ns = nanoseconds(message.header.stamp)
+        if part == 'image' and stamp_ns == 0:
+            self.get_logger().warning(
+                'image stamp must be set to be drawn on, got 0: no answer has the same',
+                throttle_duration_sec=WARN_EVERY_S,
+            )
+            return
+        parts = self._pairing.add(part, stamp_ns, message)
         if parts is None:
             return
         try:
@@ -177,7 +217,7 @@ class OverlayNode(Node):
         if self._heatmap.get_subscription_count():
             self._heatmap.publish(image_message(colour(heat)[..., ::-1], 'bgr8', header))
         if self._overlay.get_subscription_count():
-            speed = number(self, 'assume_speed')
+            speed = self._current_speed()
             curvature = parts['curvature'].vector.z
             angle = float(steering_from_curvature(curvature, speed, self._vehicle))
             drawn = draw_steering(overlay(image, heat, number(self, 'strength')), angle)
