@@ -19,6 +19,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
+from signattn.nodes import drive_node, overlay_node, replay_node  # noqa: E402
 from signattn.nodes.diagnostics import drive_status  # noqa: E402
 from signattn.nodes.drive_node import DriveNode  # noqa: E402
 from signattn.nodes.messages import (  # noqa: E402
@@ -27,6 +28,7 @@ from signattn.nodes.messages import (  # noqa: E402
     nanoseconds,
     set_stamp,
 )
+from signattn.nodes.parameters import NAMES  # noqa: E402
 from signattn.nodes.tally import Tally  # noqa: E402
 from signattn.preprocess import ImageError, Preprocessing  # noqa: E402
 
@@ -377,9 +379,28 @@ def test_a_parameter_out_of_range_ends_the_process():
     assert 'Traceback' not in ended.stderr
 
 
-def test_an_unknown_parameter_is_named(bench, capfd):
-    bench.drive_node(parameters={'max_agee': 1.0})
-    assert "got 'max_agee'; did you mean 'max_age'?" in capfd.readouterr().err
+def test_a_misspelt_parameter_in_a_file_ends_the_process(tmp_path):
+    path = tmp_path / 'drive.yaml'
+    path.write_text('/**/signattn:\n  ros__parameters:\n    max_agee: 1.0\n', encoding='utf-8')
+    command = [sys.executable, '-m', 'signattn.nodes.drive_node', '--ros-args']
+    command += ['--params-file', str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 1
+    assert "got 'max_agee'; did you mean 'max_age'?" in ended.stderr
+    assert 'Traceback' not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    'name', ['strength', 'use_sim_time', 'qos_overrides./image.subscription.depth']
+)
+def test_parameters_of_ros_and_of_the_other_nodes_are_passed_over(bench, name):
+    value = {'strength': 0.5, 'use_sim_time': False}.get(name, 2)
+    bench.drive_node(parameters={name: value})
+
+
+def test_the_names_of_all_nodes_are_known():
+    tables = (drive_node.PARAMETERS, overlay_node.PARAMETERS, replay_node.PARAMETERS)
+    assert {parameter.name for table in tables for parameter in table} == NAMES
 
 
 @pytest.mark.parametrize(

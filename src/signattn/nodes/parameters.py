@@ -14,6 +14,16 @@ Value = bool | int | float | str
 
 _ROS_OWN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
 
+NAMES = frozenset(
+    (
+        *('autostart', 'model', 'device', 'threads', 'image_transport', 'max_age', 'max_gap'),
+        *('path_length', 'publish_cmd', 'cmd_speed', 'vehicle', 'assume_speed', 'speed_type'),
+        *('strength', 'max_width', 'source', 'image_topic', 'mode', 'rate', 'rate_hz', 'timeout'),
+        *('resends', 'wait', 'out'),
+    )
+)
+"""Parameters of all nodes: a file may give them to each of them, under /**."""
+
 
 @dataclass(frozen=True)
 class NodeParameter:
@@ -84,7 +94,7 @@ class NodeParameter:
 
 
 def declare(node: Node, parameters: Sequence[NodeParameter]) -> None:
-    """Declare parameters, guard them from now on, and warn of names that nobody knows.
+    """Declare parameters, guard them from now on, and refuse names that nobody knows.
 
     Args:
         node: The node.
@@ -92,6 +102,7 @@ def declare(node: Node, parameters: Sequence[NodeParameter]) -> None:
 
     Raises:
         ParameterException: If a value given at start has the wrong type or lies outside its range.
+        ValueError: If a name given at start belongs to none of the nodes.
     """
     known = {parameter.name: parameter for parameter in parameters}
 
@@ -103,11 +114,10 @@ def declare(node: Node, parameters: Sequence[NodeParameter]) -> None:
     node.add_on_set_parameters_callback(check)
     for parameter in parameters:
         node.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
-    # rclpy passes over names that aren't declared; a file for all nodes may hold such, so this
-    # is no error.
+    # rclpy passes over names that aren't declared: a misspelt one would leave its default.
     for name in getattr(node, '_parameter_overrides', {}):
-        if name not in known and not name.startswith(_ROS_OWN):
-            node.get_logger().warning(f'parameter: {unknown_key(name, list(known))}')
+        if name not in NAMES | known.keys() and not name.startswith(_ROS_OWN):
+            raise ValueError(f'parameter: {unknown_key(name, list(known))}')
 
 
 def number(node: Node, name: str) -> float:
