@@ -26,6 +26,36 @@ def test_rate_by_the_stamps():
     assert tally.counts['received'] == 11
 
 
+def rate(*stamps_ms):
+    """Rate by the stamps, with pauses of more than half a second."""
+    tally = Tally()
+    for stamp_ms in stamps_ms:
+        tally.receive(stamp_ms * MS, 0, 0.5)
+    return tally.camera_hz()
+
+
+def test_a_pause_is_no_part_of_the_rate():
+    before, after = range(0, 1000, 50), range(60_000, 60_550, 50)
+    assert rate(*before, *after) == pytest.approx(20)
+    assert rate(*before, 30_000, *after) == pytest.approx(20)
+    assert rate(*before, *after[:9]) is None
+    # Slow all the time is no pause.
+    assert rate(*range(0, 20_000, 1000)) == pytest.approx(1)
+
+
+def test_a_restart_forgets_all_but_the_counts():
+    tally = Tally()
+    for i in range(20):
+        tally.receive(50 * MS * i, MS)
+        tally.drop('unusable')
+    tally.restart()
+    assert tally.camera_hz() is None
+    assert tally.silence_s(9 * MS) is None
+    assert tally.unanswered_s(9 * MS) is None
+    assert tally.most_dropped() is None
+    assert (tally.counts['received'], tally.dropped) == (20, {'unusable': 20})
+
+
 def test_latencies():
     tally = Tally()
     for ms in range(1, 102):

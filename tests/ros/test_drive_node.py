@@ -286,6 +286,7 @@ def test_lifecycle(drive, bench):
     resets = engine.resets
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     assert engine.resets == resets + 1
+    assert driven.tally.silence_s(0) is None  # it wasn't listening
     bench.spin_until(driven.camera.get_subscription_count)
     bench.spin_for(0.1)
     driven.send(camera_image(START_NS))

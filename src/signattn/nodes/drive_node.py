@@ -180,6 +180,7 @@ class DriveNode(LifecycleNode):
         self._require_engine().reset()
         self._continuity = Continuity()
         self._last_answer = None
+        self._tally.restart()
         self._subscribe()
         return super().on_activate(state)
 
@@ -254,10 +255,10 @@ class DriveNode(LifecycleNode):
         engine = self._require_engine()
         header = self._stamped(message.header)
         stamp_ns = nanoseconds(header.stamp)
-        self._tally.receive(stamp_ns, arrived_ns)
+        gap_s = number(self, 'max_gap')
+        self._tally.receive(stamp_ns, arrived_ns, gap_s)
         if self._too_old(stamp_ns) or self._seen_before(stamp_ns):
             return
-        gap_s = number(self, 'max_gap')
         self._reset_if(self._continuity.stamped(stamp_ns, header.frame_id, gap_s))
         if not engine.accepts(stamp_ns):
             self._tally.counts['skipped'] += 1

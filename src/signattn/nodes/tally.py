@@ -1,5 +1,6 @@
 """What became of the camera's frames: counts, latency, rates. Knows nothing of ROS."""
 
+import math
 from collections import Counter, deque
 
 import numpy as np
@@ -27,21 +28,39 @@ class Tally:
         self._waiting_since_ns: int | None = None
         self._latencies_ms: deque[float] = deque(maxlen=_KEPT)
         self._stamps_ns: deque[int] = deque(maxlen=100)
+        self._paused = False
         self._last_ns: int | None = None
 
-    def receive(self, stamp_ns: int, now_ns: int) -> None:
+    def restart(self) -> None:
+        """Forget what can't be continued after a time without listening; counts stay."""
+        self._stamps_ns.clear()
+        self._dropped_since.clear()
+        self._waiting_since_ns = self._last_ns = None
+
+    def receive(self, stamp_ns: int, now_ns: int, max_gap_s: float = math.inf) -> None:
         """Count a frame that came in.
 
         Args:
             stamp_ns: ns, its stamp.
             now_ns: ns, a clock that never stands still.
+            max_gap_s: s; a longer gap between two stamps is a pause, which is no part of the
+                rate, unless all gaps are so long.
         """
         self.counts['received'] += 1
         self._last_ns = now_ns
         if self._waiting_since_ns is None:
             self._waiting_since_ns = now_ns
-        if self._stamps_ns and stamp_ns <= self._stamps_ns[-1]:
-            self._stamps_ns.clear()
+        self._stamp(stamp_ns, max_gap_s)
+
+    def _stamp(self, stamp_ns: int, max_gap_s: float) -> None:
+        if self._stamps_ns:
+            step_ns = stamp_ns - self._stamps_ns[-1]
+            paused = step_ns > max_gap_s * NS_PER_S
+            # The first step says what is usual.
+            changed = len(self._stamps_ns) > 1 and paused != self._paused
+            self._paused = paused
+            if step_ns <= 0 or changed:
+                self._stamps_ns.clear()
         self._stamps_ns.append(stamp_ns)
 
     def answer(self, latency_ns: int) -> None:
