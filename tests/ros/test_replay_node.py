@@ -98,6 +98,36 @@ def test_without_a_drive_node_it_says_so(bench, tmp_path):
         node.play()
 
 
+@pytest.mark.parametrize(
+    ('kind', 'other', 'topic', 'advice'),
+    [
+        (Image, CompressedImage, 'image/compressed', 'image_transport:=raw'),
+        (CompressedImage, Image, 'image', 'image_transport:=compressed'),
+    ],
+)
+def test_a_drive_node_on_the_other_topic_is_pointed_out(
+    bench, tmp_path, kind, other, topic, advice
+):
+    node = replay_node(bench, source=str(write_bag(tmp_path / 'bag', kind)), wait=0.2)
+    bench.plain_node().create_subscription(other, topic, lambda _: None, 10)
+    bench.spin_until(lambda: node.count_subscribers(topic))
+    with pytest.raises(NodeError, match=f'somebody listens to /{topic}, .* set {advice}'):
+        node.play()
+
+
+def test_without_rosbags_it_says_what_to_install(tmp_path):
+    code = (
+        'import sys; sys.modules["rosbags"] = None; '
+        'from signattn.nodes.replay_node import main; sys.exit(main())'
+    )
+    command = [sys.executable, '-c', code, '--ros-args', '-p', f'source:={tmp_path}']
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 1
+    assert 'rosbags must be installed to read recordings' in ended.stderr
+    assert 'pip install rosbags' in ended.stderr
+    assert 'Traceback' not in ended.stderr
+
+
 def test_a_node_that_never_answers_is_given_up(bench, tmp_path, monkeypatch):
     bag = write_bag(tmp_path / 'bag', Image, 12)
     out = tmp_path / 'out'

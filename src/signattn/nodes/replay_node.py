@@ -1,10 +1,12 @@
 """A recording as camera: in lockstep with the drive node, or as time passes."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from geometry_msgs.msg import Vector3Stamped
@@ -13,13 +15,15 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
-from signattn.bag import CameraImage, Recording, open_recording
 from signattn.nodes.ledger import LOST, UNREADABLE, Entry, Ledger
 from signattn.nodes.messages import camera_topic, nanoseconds, set_stamp
 from signattn.nodes.parameters import NodeParameter, declare, number, text
 from signattn.nodes.process import NodeError, run
 from signattn.nodes.transport import transport
 from signattn.preprocess import ImageError, RateGate
+
+if TYPE_CHECKING:
+    from signattn.bag import CameraImage, Recording
 
 NAME = 'replay'
 NS_PER_S = 1_000_000_000
@@ -73,16 +77,18 @@ class ReplayNode(Node):
 
         Raises:
             BagError: If the source can't be read.
+            NodeError: If what reads recordings isn't installed.
         """
         super().__init__(NAME, **kwargs)
         declare(self, PARAMETERS)
         topic = text(self, 'image_topic') or None
-        self._recording = open_recording(text(self, 'source'), image_topic=topic)
+        self._recording = _open(text(self, 'source'), topic)
         self._ledger = Ledger()
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self)
         # Reliable also reaches those who ask for best effort.
-        kind, name = camera_topic(self, transport(self._recording))
+        self._transport = transport(self._recording)
+        kind, name = camera_topic(self, self._transport)
         self._images = self.create_publisher(kind, name, QoSProfile(depth=5))
         self.create_subscription(Vector3Stamped, 'signattn/curvature', self._on_curvature, 10)
         self.create_subscription(Image, 'signattn/attention', self._on_attention, 10)
@@ -110,10 +116,21 @@ class ReplayNode(Node):
         if not self._spin_until(self._is_connected, wait_s):
             raise NodeError(
                 f'a drive node must listen to {self._images.topic_name} and publish '
-                f'signattn/curvature, found none in {wait_s:g} s'
+                f'signattn/curvature, found none in {wait_s:g} s{self._transport_hint()}'
             )
         # That we see the other side doesn't mean that it sees us already.
         self._spin_until(lambda: False, SETTLE_S)
+
+    def _transport_hint(self) -> str:
+        """What to do where the drive node listens to the other topic."""
+        other = 'compressed' if self._transport == 'raw' else 'raw'
+        _, topic = camera_topic(self, other)
+        if not self.count_subscribers(topic):
+            return ''
+        return (
+            f'; somebody listens to {topic}, but the recording is {self._transport}: '
+            f'set image_transport:={self._transport}'
+        )
 
     def _is_connected(self) -> bool:
         outputs = ('signattn/curvature', 'signattn/attention')
@@ -204,6 +221,17 @@ class ReplayNode(Node):
         weights = np.frombuffer(message.data, np.float32)
         shaped = weights.reshape(message.height, message.width)
         self._ledger.attend(nanoseconds(message.header.stamp), shaped)
+
+
+def _open(source: str, image_topic: str | None) -> Recording:
+    try:
+        from signattn.bag import open_recording  # noqa: PLC0415 (may be missing on a robot)
+    except ModuleNotFoundError as error:
+        raise NodeError(
+            f'{error.name} must be installed to read recordings, found none: '
+            f'pip install {error.name}'
+        ) from error
+    return open_recording(source, image_topic=image_topic)
 
 
 def camera_message(image: CameraImage) -> Image | CompressedImage:

@@ -1,6 +1,11 @@
 """How a recording's images travel."""
 
-from signattn.bag import Recording
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from signattn.bag import Recording
 
 
 def transport(recording: Recording) -> str:
