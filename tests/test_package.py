@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import re
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -87,14 +88,28 @@ def test_the_manifest_and_setup_agree(manifest, distribution):
     assert manifest.findtext('export/build_type') == 'ament_python'
 
 
-def test_the_manifest_names_every_ros_package_in_use(manifest):
-    used = set()
-    for path in [*ROOT.glob('src/**/*.py'), *ROOT.glob('launch/*.py')]:
+PIP = {'torch', 'safetensors', 'rosbags'}  # have no key in rosdep
+APT = {'numpy': 'python3-numpy', 'cv2': 'python3-opencv', 'yaml': 'python3-yaml'}
+COMMANDS = {'ros2launch'}  # the ros2 launch that starts the launch files
+
+
+def started(path):
+    """Packages whose executables a launch file starts."""
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.keyword) and node.arg == 'package':
+            yield node.value.value
+
+
+def test_the_manifest_names_every_ros_package_in_use_and_no_other(manifest):
+    launch_files = list(ROOT.glob('launch/*.py'))
+    used = {name for path in launch_files for name in (*imported(path), *started(path))}
+    for path in ROOT.glob('src/signattn/nodes/*.py'):
         used |= set(imported(path))
-    ros = {'rclpy', 'launch', 'launch_ros', 'ament_index_python', 'std_srvs', 'rcl_interfaces'}
-    needed = {name for name in used if name in ros or name.endswith(('_msgs', '_interfaces'))}
-    assert 'rclpy' in needed
-    assert needed - depends(manifest) == set()
+    used -= sys.stdlib_module_names | PIP | {'signattn'}
+    used = {APT.get(name, name) for name in used} | COMMANDS
+    assert {'rclpy', 'sensor_msgs', 'launch_ros', 'rviz2', 'python3-numpy'} <= used
+    runtime = {element.text for element in manifest.findall('exec_depend')}
+    assert used | set(APT.values()) == runtime
 
 
 def test_the_manifest_names_every_apt_package_in_use(manifest):
