@@ -101,12 +101,16 @@ def test_in_lockstep_every_image_is_answered_as_offline(tmp_path, model):
 
 @pytest.mark.ros
 @pytest.mark.filterwarnings('ignore:module .sre_:DeprecationWarning')  # of rclpy's parser
-def test_a_replay_stays_out_of_the_domain_of_the_environment(tmp_path, model, monkeypatch):
+@pytest.mark.parametrize('shared', [False, True])
+def test_a_replay_is_heard_only_in_a_domain_that_was_named(tmp_path, model, monkeypatch, shared):
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from sensor_msgs.msg import CompressedImage
 
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(free_domain_id()))  # the robot's
+    domain = free_domain_id()  # the robot's
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain))
+    named = domain if shared else None
+    bag = write_bag(tmp_path / 'bag')
     context = rclpy.Context()
     rclpy.init(context=context, args=[])
     robot = rclpy.create_node('robot', context=context)
@@ -119,15 +123,15 @@ def test_a_replay_stays_out_of_the_domain_of_the_environment(tmp_path, model, mo
     listening = threading.Thread(target=executor.spin)
     listening.start()
     try:
-        metrics = replay(model, write_bag(tmp_path / 'bag'), tmp_path / 'out', device='cpu')
+        metrics = replay(model, bag, tmp_path / 'out', device='cpu', domain_id=named)
     finally:
         executor.shutdown()
         listening.join()
         robot.destroy_node()
         rclpy.shutdown(context=context)
     assert metrics['answered'] == 8
-    assert not heard
-    assert set(seen) == {0}
+    assert bool(heard) == shared
+    assert any(seen) == shared
 
 
 @pytest.mark.ros
