@@ -47,7 +47,7 @@ VERBS = {'synthetic', 'convert', 'train', 'evaluate', 'render', 'replay'}
 ALLOWED['cli'] = SIGNALS | VERBS | {'drive', 'model'}
 
 # Foreign packages that only some parts may import.
-ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces', 'ament_index_python', 'std_srvs'}
+ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces'}
 RESERVED = {'rosbags': {'bag'}, 'captum': {'explain'}, 'jsonargparse': {'cli'}}
 VEHICLE = {'torch', 'numpy', 'cv2', 'yaml', 'safetensors'}
 ON_VEHICLE = {'share', 'vehicle', 'preprocess', 'model', 'stream', 'heatmap', 'nodes'}
