@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from signattn import share
-from signattn.share import from_mapping, read_yaml, share_path, unknown_key
+from signattn.share import from_mapping, read_yaml, share_path, unknown_key, write_whole
 
 
 @dataclass(frozen=True)
@@ -113,3 +113,11 @@ def test_a_wrong_mapping_is_refused(mapping, text):
 
 def test_a_key_like_no_other_gets_no_hint():
     assert unknown_key('zzz', ['b', 'a']) == "key must be one of ['a', 'b'], got 'zzz'"
+
+
+def test_a_file_is_replaced_whole_and_leaves_nothing_beside(tmp_path):
+    path = tmp_path / 'a.bin'
+    path.write_bytes(b'older and longer')
+    write_whole(path, b'new')
+    assert path.read_bytes() == b'new'
+    assert list(tmp_path.iterdir()) == [path]

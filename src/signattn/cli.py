@@ -1,5 +1,6 @@
 """The command line: ``signattn VERB``. A verb's module is imported when that verb runs."""
 
+import dataclasses
 import difflib
 import json
 import logging
@@ -138,14 +139,12 @@ def _nearest(text: str, parser: 'ArgumentParser') -> str:
     return f'; did you mean {near[0]!r}?' if near else ''
 
 
-def _options(parser: 'ArgumentParser', options: type, **linked: Any) -> None:
-    parser.add_class_arguments(options, nested_key=None, as_group=False, **linked)
+def _options(parser: 'ArgumentParser', options: type) -> None:
+    parser.add_class_arguments(options, nested_key=None, as_group=False)
 
 
 def _build(options: type, parsed: 'Namespace') -> Any:
     """The dataclass of options from what was parsed."""
-    import dataclasses
-
     names = {field.name for field in dataclasses.fields(options)}
     return options(**{key: value for key, value in vars(parsed).items() if key in names})
 
@@ -206,7 +205,7 @@ def _train(arguments: list[str]) -> None:
     config = _build(TrainConfig, parsed)
     drives = open_drives(parsed.data)
 
-    with _bar('training', 1) as advance:
+    with _Bar('training', 1) as advance:
 
         def report(progress: Progress) -> None:
             held_out = '' if progress.mae_deg is None else f'  {progress.mae_deg:.2f}° held out'
@@ -239,7 +238,8 @@ def read_recipe(path: Path) -> 'TrainConfig':
     parser.add_argument('--config', action='config')
     _options(parser, TrainConfig)
     parsed = parser.instantiate(_parse(parser, ['--config', str(path)]))
-    return TrainConfig(**{key: value for key, value in vars(parsed).items() if key != 'config'})
+    recipe: TrainConfig = _build(TrainConfig, parsed)
+    return recipe
 
 
 def _evaluate(arguments: list[str]) -> None:
@@ -275,7 +275,7 @@ def _render(arguments: list[str]) -> None:
     _options(parser, RenderConfig)
     parsed = _parse(parser, arguments)
     config = _build(RenderConfig, parsed)
-    with _bar('rendering', None) as advance:
+    with _Bar('rendering', None) as advance:
         frames = render(parsed.model, parsed.source, parsed.out, config, progress=advance)
     print(f'wrote {parsed.out}: {frames} frames')
 
@@ -332,10 +332,6 @@ class _Bar:
         self._progress.update(
             self._task, completed=done, total=total, description=text or self._text
         )
-
-
-def _bar(text: str, total: int | None) -> _Bar:
-    return _Bar(text, total)
 
 
 def _warn(text: str) -> None:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from signattn.drive import Drive, DriveError, Split, windows
 from signattn.model import Checkpoint, Network, State
 from signattn.motion import fit_weight, image_motion
 from signattn.preprocess import NS_PER_S, Preprocessing, scale
+from signattn.share import write_whole
 from signattn.stream import find_device
 from signattn.vehicle import steering_from_curvature
 
@@ -167,8 +167,7 @@ def score(scored: list[Scored], config: EvaluateConfig) -> dict[str, Any]:
     places: dict[Path, int] = {}
     for drive, part, curvature in scored:
         angle, truth = drive.column('steering_angle'), drive.column('curvature')
-        predicted = steering_from_curvature(curvature, drive.column('speed'), drive.vehicle)
-        errors[''].append(_degrees(predicted - angle)[part])
+        errors[''].append(_off_by(curvature, drive)[part])
         errors['_zero'].append(_degrees(angle)[part])
         errors['_previous'].append(_degrees(_previous(drive, angle) - angle)[part])
         per_m.append(np.abs(curvature - truth)[part])
@@ -229,6 +228,12 @@ def _degrees(angle: Floats) -> Floats:
     return np.abs(np.degrees(angle))
 
 
+def _off_by(curvature: Floats, drive: Drive) -> Floats:
+    """Error of predicted curvatures, in degrees at the wheel at each frame's own speed."""
+    angle = steering_from_curvature(curvature, drive.column('speed'), drive.vehicle)
+    return _degrees(angle - drive.column('steering_angle'))
+
+
 def _previous(drive: Drive, angle: Floats) -> Floats:
     previous = np.full(len(angle), np.nan)
     previous[1:] = angle[:-1]
@@ -264,10 +269,7 @@ def _score_motion(scored: list[Scored], split: Split) -> dict[str, Any]:
     errors = []
     for item, motion in zip(scored, motions, strict=True):
         # Without motion, at the first frame, the answer is straight on.
-        curvature = weight * np.nan_to_num(motion)
-        drive = item.drive
-        angle = steering_from_curvature(curvature, drive.column('speed'), drive.vehicle)
-        errors.append(_degrees(angle - drive.column('steering_angle'))[item.part])
+        errors.append(_off_by(weight * np.nan_to_num(motion), item.drive)[item.part])
     return {'mae_deg_motion': float(np.concatenate(errors).mean())}
 
 
@@ -351,6 +353,4 @@ def write_text(path: Path, text: str) -> None:
         text: What it holds.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}')
-    partial.write_text(text, encoding='utf-8')
-    partial.replace(path)
+    write_whole(path, text.encode())

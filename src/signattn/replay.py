@@ -26,7 +26,7 @@ from signattn.nodes import ledger
 from signattn.nodes.dds import profile_environment
 from signattn.nodes.transport import transport
 from signattn.preprocess import Preprocessing
-from signattn.share import share_path
+from signattn.share import share_path, write_whole
 from signattn.vehicle import Vehicle, load_vehicle, steering_from_curvature
 
 METRICS, NODES = 'metrics.json', 'nodes.yaml'
@@ -341,6 +341,4 @@ def _mean_abs(values: NDArray[np.float64]) -> float:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f'.{path.name}.partial')
-    partial.write_text(text + '\n', encoding='utf-8')
-    partial.replace(path)
+    write_whole(path, f'{text}\n'.encode())

@@ -1,4 +1,4 @@
-"""Where the package's data files are, and how a YAML mapping becomes a dataclass."""
+"""Where data files are, how YAML becomes a dataclass, and how a file is written whole."""
 
 import dataclasses
 import difflib
@@ -70,6 +70,24 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(mapping, dict):
         raise ValueError(f'{path} must hold a mapping, got {type(mapping).__name__}')
     return mapping
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears, or replaces an older one, only when it is whole and on the disk.
+
+    Args:
+        path: The file, in a folder that is there.
+        data: All of it.
+
+    Raises:
+        OSError: If it can't be written.
+    """
+    partial = path.with_name(f'.{path.name}.partial')
+    with partial.open('wb') as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import Tensor
 
 import signattn
 from signattn.model.network import Network, NetworkConfig
-from signattn.share import from_mapping, read_yaml
+from signattn.share import from_mapping, read_yaml, write_whole
 from signattn.vehicle import Vehicle
 
 DESCRIPTION = 'model.yaml'
@@ -95,20 +94,11 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         'weights': {'file': file, 'sha256': checksum},
     }
     text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
-    _write(path / file, weights)
-    _write(path / DESCRIPTION, text.encode())
+    write_whole(path / file, weights)
+    write_whole(path / DESCRIPTION, text.encode())
     for old in path.glob('weights-*.safetensors'):
         if old.name != file:
             old.unlink()
-
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f'.{path.name}.partial')
-    with partial.open('wb') as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load(path: str | Path) -> Checkpoint:

@@ -1,6 +1,6 @@
 """Whether an image continues the one before, so that the network's memory may be used for it."""
 
-NS_PER_S = 1_000_000_000
+from signattn.preprocess import NS_PER_S
 
 
 class Continuity:

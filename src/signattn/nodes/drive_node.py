@@ -29,7 +29,6 @@ from signattn.nodes.answers import (
 from signattn.nodes.continuity import Continuity
 from signattn.nodes.diagnostics import drive_status
 from signattn.nodes.messages import (
-    NS_PER_S,
     camera_topic,
     nanoseconds,
     rgb_image,
@@ -44,7 +43,7 @@ from signattn.nodes.parameters import (
 )
 from signattn.nodes.process import NodeError, run
 from signattn.nodes.tally import Tally
-from signattn.preprocess import ImageError
+from signattn.preprocess import NS_PER_S, ImageError
 from signattn.share import share_path
 from signattn.stream import Engine, Step
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from signattn.share import write_whole
+
 ANSWERS, ATTENTION = 'answers.csv', 'attention.npy'
 ANSWERED, LOST, SKIPPED, UNREADABLE = 'answered', 'lost', 'skipped', 'unreadable'
 COLUMNS = ('stamp_ns', 'status', 'sent_ns', 'answered_ns', 'curvature')
@@ -96,14 +98,14 @@ class Ledger:
                 row[:] = entry.attention
         buffer = io.BytesIO()
         np.save(buffer, maps)
-        _replace(folder / ATTENTION, buffer.getvalue())
+        write_whole(folder / ATTENTION, buffer.getvalue())
         table = io.StringIO()
         writer = csv.writer(table, lineterminator='\n')
         writer.writerow(COLUMNS)
         for entry in self.entries:
             values = (getattr(entry, column) for column in COLUMNS)
             writer.writerow('' if value is None else value for value in values)
-        _replace(folder / ANSWERS, table.getvalue().encode())
+        write_whole(folder / ANSWERS, table.getvalue().encode())
 
 
 def read(folder: Path) -> list[Entry]:
@@ -129,9 +131,3 @@ def read(folder: Path) -> list[Entry]:
             )
             for row in csv.DictReader(file)
         ]
-
-
-def _replace(path: Path, data: bytes) -> None:
-    partial = path.with_name(f'.{path.name}.partial')
-    partial.write_bytes(data)
-    partial.replace(path)

@@ -9,9 +9,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from signattn.preprocess import decode_compressed, decode_raw
-
-NS_PER_S = 1_000_000_000
+from signattn.preprocess import NS_PER_S, decode_compressed, decode_raw
 
 
 def nanoseconds(stamp: Any) -> int:
@@ -67,6 +65,11 @@ def image_message(pixels: NDArray[Any], encoding: str, header: Header) -> Image:
     # Any other way to fill the field checks every byte: 15 to 45 ms for a VGA picture.
     message.data.frombytes(pixels.data.cast('B'))
     return message
+
+
+def attention_weights(message: Image) -> NDArray[np.float32]:
+    """(10, 20) float32, the weights in a message of ~/attention."""
+    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
 
 
 def camera_topic(node: Node, transport: str, image: str = 'image') -> tuple[type, str]:

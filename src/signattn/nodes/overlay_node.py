@@ -20,7 +20,13 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 
 from signattn.heatmap import colour, draw_steering, heatmap, overlay
-from signattn.nodes.messages import camera_topic, image_message, nanoseconds, rgb_image
+from signattn.nodes.messages import (
+    attention_weights,
+    camera_topic,
+    image_message,
+    nanoseconds,
+    rgb_image,
+)
 from signattn.nodes.parameters import (
     NodeParameter,
     declare,
@@ -213,7 +219,7 @@ class OverlayNode(Node):
 
     def _draw(self, image: NDArray[np.uint8], parts: dict[str, Any]) -> None:
         header = parts['image'].header
-        heat = heatmap(_weights(parts['attention']), *image.shape[:2])
+        heat = heatmap(attention_weights(parts['attention']), *image.shape[:2])
         if self._heatmap.get_subscription_count():
             self._heatmap.publish(image_message(colour(heat)[..., ::-1], 'bgr8', header))
         if self._overlay.get_subscription_count():
@@ -222,11 +228,6 @@ class OverlayNode(Node):
             angle = float(steering_from_curvature(curvature, speed, self._vehicle))
             drawn = draw_steering(overlay(image, heat, number(self, 'strength')), angle)
             self._overlay.publish(image_message(drawn[..., ::-1], 'bgr8', header))
-
-
-def _weights(message: Image) -> NDArray[np.float32]:
-    """(10, 20) float32 of an attention message."""
-    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
 
 
 def main(args: list[str] | None = None) -> int:

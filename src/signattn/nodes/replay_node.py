@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from geometry_msgs.msg import Vector3Stamped
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -16,17 +15,16 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
 from signattn.nodes.ledger import LOST, UNREADABLE, Entry, Ledger
-from signattn.nodes.messages import camera_topic, nanoseconds, set_stamp
+from signattn.nodes.messages import attention_weights, camera_topic, nanoseconds, set_stamp
 from signattn.nodes.parameters import NodeParameter, declare, number, text
 from signattn.nodes.process import NodeError, run
 from signattn.nodes.transport import transport
-from signattn.preprocess import ImageError, RateGate
+from signattn.preprocess import NS_PER_S, ImageError, RateGate
 
 if TYPE_CHECKING:
     from signattn.bag import CameraImage, Recording
 
 NAME = 'replay'
-NS_PER_S = 1_000_000_000
 SETTLE_S = 0.3
 LOST_IN_A_ROW = 10
 
@@ -218,9 +216,7 @@ class ReplayNode(Node):
         self._ledger.answer(nanoseconds(message.header.stamp), now_ns, message.vector.z)
 
     def _on_attention(self, message: Image) -> None:
-        weights = np.frombuffer(message.data, np.float32)
-        shaped = weights.reshape(message.height, message.width)
-        self._ledger.attend(nanoseconds(message.header.stamp), shaped)
+        self._ledger.attend(nanoseconds(message.header.stamp), attention_weights(message))
 
 
 def _open(source: str, image_topic: str | None) -> Recording:
