@@ -122,6 +122,20 @@ def test_the_angle_is_drawn_at_the_measured_speed(overlaid, bench, monkeypatch, 
         )
 
 
+def test_a_car_that_goes_backwards_is_drawn_too(overlaid, bench):
+    shown = overlaid()
+    overlays = shown.listen('overlay')
+    shown.connect()
+    speed = bench.talk(shown.tester, TwistStamped, 'speed')
+    speed.publish(twist(-25.0))
+    bench.spin_until(lambda: shown.node._speed)
+    shown.send(START_NS)
+    bench.spin_until(lambda: overlays)
+    angle = float(steering_from_curvature(0.01, 25.0, load_vehicle()))
+    expected = draw_steering(overlay(picture(), heatmap(weights(), 48, 64), 0.6), angle)
+    np.testing.assert_array_equal(pixels(overlays[0])[..., ::-1], expected)
+
+
 def test_images_without_stamp_are_not_drawn_on_and_the_log_says_so(overlaid, bench, capfd):
     shown = overlaid()
     heatmaps = shown.listen('heatmap')

@@ -180,7 +180,8 @@ class OverlayNode(Node):
     def _on_speed(self, message: TwistStamped | Odometry) -> None:
         twist = message.twist.twist if isinstance(message, Odometry) else message.twist
         if math.isfinite(twist.linear.x):
-            self._speed = twist.linear.x, time.monotonic()
+            # Backwards the wheel turns as far: only the square of the speed counts.
+            self._speed = abs(twist.linear.x), time.monotonic()
 
     def _current_speed(self) -> float:
         if self._speed is not None:
