@@ -15,8 +15,10 @@ from signattn.synthetic.camera import Camera, View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.config import SynthConfig
 from signattn.synthetic.course import Course, lay_course, smooth_noise
+from signattn.synthetic.ego import CameraMotion
 from signattn.synthetic.ground import Ground, see_ground
 from signattn.synthetic.markings import Markings, smooth_noise_on
+from signattn.synthetic.sensor import MARGIN, Sensor
 from signattn.synthetic.sprites import boxes, stand_along
 from signattn.synthetic.surface import Lanes, Paint, Surface
 from signattn.synthetic.traffic import FARTHEST, Car, draw_car, send_cars
@@ -24,7 +26,6 @@ from signattn.synthetic.traffic import FARTHEST, Car, draw_car, send_cars
 Array = NDArray[np.float64]
 
 EPOCH_NS = 1_479_400_000_000_000_000  # 2016-11-17, when the Udacity drives were recorded
-MARGIN = 12  # px drawn beyond each border, for the roll
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class SynthDrive:
             ValueError: If the trace or the vehicle file is unusable.
         """
         # One source each, so that one part's draws don't change the others.
-        parts = np.random.default_rng(config.seed).spawn(10)
+        parts = np.random.default_rng(config.seed).spawn(20)
         self.config = config
         self.course = lay_course(config, parts[0])
         self.camera = Camera.drawn(config.width, config.height, config.fov_deg, parts[1])
@@ -83,9 +84,9 @@ class SynthDrive:
         self._backdrop = Backdrop(self._wide, parts[5])
         self._roadside = stand_along(course, self.lanes, config.roadside, parts[6])
         self._cars = send_cars(course, self.lanes, config.traffic, parts[7])
-        self._motion = _CameraMotion(course, config.motion, parts[8])
+        self._motion = CameraMotion(course, config.motion, parts[8])
         self._light = _Light(course, parts[9])
-        self._finish = _Finish(config, parts[9])
+        self._sensor = Sensor(config, parts[9])
         column = np.arange(self._wide.width) - self._wide.cx
         self._tangent = np.asarray(column / self._wide.focal_length)
 
@@ -118,7 +119,7 @@ class SynthDrive:
         time = index / self.config.rate_hz
         course = self.course
         roll, exposure = self._view(time, self._wide).roll, self._light.exposure(time)
-        image, mask = self._finish(self._draw(time), roll, exposure, index)
+        image, mask = self._sensor(self._draw(time), roll, exposure, index)
         return SynthFrame(
             stamp_ns=self.stamp_ns(index),
             image=image,
@@ -217,34 +218,6 @@ def _widened(camera: Camera) -> Camera:
     )
 
 
-class _CameraMotion:
-    """Small motion of the camera on its springs, still when the car stands."""
-
-    def __init__(self, course: Course, strength: float, rng: np.random.Generator) -> None:
-        count = math.ceil(course.duration / 0.02) + 2
-        speed = course.at_time(np.linspace(0, 0.02 * (count - 1), count), course.speed)
-        moving = np.clip(speed / 8, 0, 1)
-
-        def shake(amplitude: float, seconds: float) -> Array:
-            return strength * amplitude * smooth_noise(rng, count, seconds / 0.02) * moving
-
-        self._bounce = shake(0.008, 0.12)
-        self._pitch = shake(0.0006, 0.06) + shake(0.0012, 0.3)
-        self._roll = shake(0.002, 0.1) + shake(0.004, 0.5)
-        self._yaw = shake(0.0004, 0.15)
-
-    def __call__(self, time: float) -> tuple[float, float, float, float]:
-        """Bounce (m), pitch, roll and yaw (rad) at a time (s)."""
-        place = time / 0.02
-        low = int(place)
-        part = place - low
-        bounce, pitch, roll, yaw = (
-            float(values[low] * (1 - part) + values[low + 1] * part)
-            for values in (self._bounce, self._pitch, self._roll, self._yaw)
-        )
-        return bounce, pitch, roll, yaw
-
-
 class _Light:
     """Sun and shade along the road, and how the camera's exposure follows."""
 
@@ -300,70 +273,3 @@ class _Light:
     def _pick(self, values: Array, station: Array) -> Array:
         index = ((station - self._start) * 2).astype(int)
         return np.asarray(values[np.clip(index, 0, values.size - 1)])
-
-
-class _Finish:
-    """What lens and sensor do to the picture: roll, vignette, exposure, noise."""
-
-    def __init__(self, config: SynthConfig, rng: np.random.Generator) -> None:
-        self._size = (config.width, config.height)
-        y, x = np.mgrid[-1 : 1 : config.height * 1j, -1 : 1 : config.width * 1j]
-        fall = 1 - float(rng.uniform(0.08, 0.32)) * (x**2 + y**2) / 2
-        self._vignette = np.repeat((255 * fall).astype(np.uint8)[..., None], 3, -1)
-        self._blur = float(rng.uniform(0.35, 0.9))
-        self._gamma = float(rng.uniform(0.9, 1.8))
-        self._contrast = float(rng.uniform(1.0, 1.35))
-        self._tint = np.array([1.0, 1.0, 1.0]) + rng.uniform(-0.05, 0.05, 3)
-        strength = float(rng.uniform(1.0, 3.5))
-        shape = (config.height, config.width, 3)
-        grey = rng.standard_normal((config.height, config.width), np.float32)[..., None]
-        noise = strength * (0.8 * grey + 0.5 * rng.standard_normal(shape, np.float32))
-        self._brighter = np.round(np.maximum(noise, 0)).astype(np.uint8)
-        self._darker = np.round(np.maximum(-noise, 0)).astype(np.uint8)
-        self._seed = config.seed
-
-    def __call__(
-        self, canvas: Canvas, roll: float, exposure: float, index: int
-    ) -> tuple[Bytes, NDArray[np.bool_] | None]:
-        height, width = canvas.picture.shape[:2]
-        matrix = cv2.getRotationMatrix2D(
-            ((width - 1) / 2, (height - 1) / 2), math.degrees(roll), 1.0
-        )
-        matrix[:, 2] -= MARGIN
-        turned = cv2.warpAffine(canvas.picture, matrix, self._size, flags=cv2.INTER_LINEAR)
-        turned = cv2.GaussianBlur(turned, (3, 3), self._blur)
-        image = cv2.cvtColor(turned, cv2.COLOR_RGBA2RGB)
-        cv2.multiply(image, self._vignette, dst=image, scale=1 / 255)
-        cv2.LUT(image, self._curve(exposure), dst=image)
-        rng = np.random.default_rng((self._seed, index))
-        down, right = (int(value) for value in rng.integers(0, (self._size[1], self._size[0])))
-        for where, part in _rolled(self._size, down, right):
-            target = image[where]
-            cv2.add(target, self._brighter[part], dst=target)
-            cv2.subtract(target, self._darker[part], dst=target)
-        if canvas.mask is None:
-            return np.asarray(image, np.uint8), None
-        mask = canvas.mask.view(np.uint8) * np.uint8(255)
-        mask = np.asarray(cv2.warpAffine(mask, matrix, self._size), np.uint8)
-        return np.asarray(image, np.uint8), mask > 127
-
-    def _curve(self, exposure: float) -> Bytes:
-        """Table (256, 1, 3) from light to pixel value."""
-        light = np.arange(256)[:, None] / 255 * exposure * self._tint
-        curve = np.clip(light, 0, None) ** self._gamma
-        curve = 1.12 * curve / (1 + 0.12 * curve**2) * self._contrast
-        return np.clip(255 * curve, 0, 255).astype(np.uint8)[:, None]
-
-
-def _rolled(
-    size: tuple[int, int], down: int, right: int
-) -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
-    """Pieces of a picture and the pieces of a tile, rolled by (down, right), that fill them."""
-    width, height = size
-    pieces = []
-    for y0, y1, from_y in ((0, height - down, down), (height - down, height, 0)):
-        for x0, x1, from_x in ((0, width - right, right), (width - right, width, 0)):
-            if y1 > y0 and x1 > x0:
-                part = (slice(from_y, from_y + y1 - y0), slice(from_x, from_x + x1 - x0))
-                pieces.append(((slice(y0, y1), slice(x0, x1)), part))
-    return pieces
