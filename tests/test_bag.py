@@ -14,7 +14,7 @@ from rosbags import rosbag1, rosbag2
 from rosbags.rosbag2 import storage_mcap
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from signattn.bag import BagError, BagWriter, Topic, open_recording
+from signattn.bag import BagError, BagWriter, Selection, Signals, Topic, open_recording
 from signattn.bag.messages import COMPRESSED, RAW, STEERING, STEERING_REPORT, own_types
 from signattn.preprocess import ImageError
 
@@ -135,10 +135,10 @@ def test_signals_come_back(tmp_path, kind):
     with open_recording(udacity_bag(tmp_path, kind)) as recording:
         signals = recording.signals()
     assert recording.steering_topic == REPORT
-    assert signals.stamp_ns.dtype == np.int64
-    assert signals.stamp_ns.tolist() == [stamp(i) for i in range(3)]
-    assert signals.steering_angle.tolist() == [0.0, 0.25, 0.5]
-    assert signals.speed.tolist() == [10.0, 11.0, 12.0]
+    assert signals.steering.stamp_ns.dtype == np.int64
+    assert signals.steering.stamp_ns.tolist() == [stamp(i) for i in range(3)]
+    assert signals.steering.values.tolist() == [0.0, 0.25, 0.5]
+    assert signals.speed.values.tolist() == [10.0, 11.0, 12.0]
 
 
 @formats
@@ -157,7 +157,7 @@ def test_a_single_storage_file_is_a_recording(tmp_path, kind, suffix):
     with open_recording(str(tmp_path / 'drive' / f'drive.{suffix}')) as recording:
         assert recording.format == kind
         assert len(list(recording.images())) == 3
-        assert recording.signals().speed.tolist() == [10.0, 11.0, 12.0]
+        assert recording.signals().speed.values.tolist() == [10.0, 11.0, 12.0]
 
 
 def compress_ros1(name):
@@ -187,7 +187,7 @@ def test_compressed_bags_are_read(tmp_path, kind, prepare):
             send(REPORT, STEERING, stamp(i), **report(i / 4, 1.0))
     with open_recording(path) as recording:
         assert [image.stamp_ns for image in recording.images()] == [stamp(i) for i in range(3)]
-        assert recording.signals().steering_angle.tolist() == [0.0, 0.25, 0.5]
+        assert recording.signals().steering.values.tolist() == [0.0, 0.25, 0.5]
 
 
 # What the bag says about itself
@@ -202,8 +202,8 @@ def test_definitions_are_taken_from_the_bag(tmp_path, kind):
         send(REPORT, STEERING, START, mode=3, steering_wheel_angle=0.1, timeout=True)
     with open_recording(path) as recording:
         signals = recording.signals()
-    assert signals.steering_angle.tolist() == [0.1]  # float64: 0.1 isn't rounded to float32
-    assert np.isnan(signals.speed).all()
+    assert signals.steering.values.tolist() == [0.1]  # float64: 0.1 isn't rounded to float32
+    assert np.isnan(signals.speed.values).all()
 
 
 def test_idl_definitions_are_taken_from_the_bag(tmp_path):
@@ -242,8 +242,8 @@ def test_idl_definitions_are_taken_from_the_bag(tmp_path):
         writer.write(wheel, START, types.serialize_cdr(message, STEERING))
     with open_recording(tmp_path / 'drive') as recording:
         signals = recording.signals()
-    assert signals.stamp_ns.tolist() == [1_000_000_002]
-    assert signals.steering_angle.tolist() == [0.1]
+    assert signals.steering.stamp_ns.tolist() == [1_000_000_002]
+    assert signals.steering.values.tolist() == [0.1]
 
 
 def test_bags_from_before_embedded_definitions_use_ours(tmp_path):
@@ -254,7 +254,7 @@ def test_bags_from_before_embedded_definitions_use_ours(tmp_path):
     database.close()
     with open_recording(file) as recording:
         assert len(list(recording.images())) == 3
-        assert recording.signals().speed.tolist() == [10.0, 11.0, 12.0]
+        assert recording.signals().speed.values.tolist() == [10.0, 11.0, 12.0]
 
 
 @formats
@@ -266,9 +266,9 @@ def test_steering_keeps_nan_and_stamps_that_go_backwards(tmp_path, kind):
         send(REPORT, STEERING, stamp(1), stamp(2), **report(0.5, float('nan')))
     with open_recording(path) as recording:
         signals = recording.signals()
-    assert signals.stamp_ns.tolist() == [stamp(5), stamp(2)]
-    np.testing.assert_array_equal(signals.steering_angle, [np.nan, 0.5])
-    np.testing.assert_array_equal(signals.speed, [1.0, np.nan])
+    assert signals.steering.stamp_ns.tolist() == [stamp(5), stamp(2)]
+    np.testing.assert_array_equal(signals.steering.values, [np.nan, 0.5])
+    np.testing.assert_array_equal(signals.speed.values, [1.0, np.nan])
 
 
 @formats
@@ -280,7 +280,7 @@ def test_a_header_stamp_of_0_gives_the_receive_time(tmp_path, kind):
             send(REPORT, STEERING, stamp(i), stamp_ns, **report(0, 0))
     with open_recording(path) as recording:
         images = list(recording.images())
-        assert recording.signals().stamp_ns.tolist() == [stamp(0), 1]
+        assert recording.signals().steering.stamp_ns.tolist() == [stamp(0), 1]
     assert [image.stamp_ns for image in images] == [stamp(0), 1]
     assert [image.received_ns for image in images] == [stamp(0), stamp(1)]
 
@@ -306,12 +306,12 @@ def test_the_centre_camera_is_taken_of_three(tmp_path, kind):
     with open_recording(camera_bag(tmp_path / NAMES[kind], kind, *topics)) as recording:
         assert recording.image_topic == CAMERA
         assert recording.steering_topic is None
-        assert recording.signals() is None
+        assert recording.signals() == Signals(None, None)
 
 
 def test_a_named_camera_is_taken(tmp_path):
     path = camera_bag(tmp_path / 'drive.bag', 'ros1', '/left', '/center')
-    with open_recording(path, image_topic='/left') as recording:
+    with open_recording(path, Selection(image_topic='/left')) as recording:
         assert [image.source for image in recording.images()] == [f'{path}: /left at {START} ns']
 
 
@@ -329,7 +329,7 @@ def test_of_one_camera_raw_and_compressed_compressed_is_taken(tmp_path):
         writer.image(START, RED, topic='/cam/compressed')
     with open_recording(path) as recording:
         assert recording.image_topic == '/cam/compressed'
-    with open_recording(path, image_topic='/cam') as recording:
+    with open_recording(path, Selection(image_topic='/cam')) as recording:
         np.testing.assert_array_equal(next(recording.images()).rgb(), RED)
 
 
@@ -342,7 +342,7 @@ def test_a_topic_without_messages_is_no_camera(tmp_path):
         assert recording.image_topic == '/cam'
     text = f'got /silent ({COMPRESSED}, 0 messages)'
     with pytest.raises(BagError, match=re.escape(text)):
-        open_recording(path, image_topic='/silent')
+        open_recording(path, Selection(image_topic='/silent'))
 
 
 @formats
@@ -364,17 +364,17 @@ def test_an_empty_bag_has_no_camera(tmp_path, kind):
         open_recording(path)
 
 
-@pytest.mark.parametrize('option', ['image_topic', 'steering_topic'])
+@pytest.mark.parametrize('option', ['image_topic', 'steering'])
 def test_a_named_topic_must_be_there_and_of_its_type(tmp_path, option):
     path = udacity_bag(tmp_path, 'ros1')
     flag = '--' + option.replace('_', '-')
     text = f'^{flag} must be a topic with messages of type .* in {path}, got /no; there are /'
     with pytest.raises(BagError, match=text):
-        open_recording(path, **{option: '/no'})
+        open_recording(path, Selection(**{option: '/no'}))
     info = '/center_camera/camera_info'
     text = rf'^{flag} must be .*, got {info} \(sensor_msgs/msg/CameraInfo, 3 messages\)$'
     with pytest.raises(BagError, match=text):
-        open_recording(path, **{option: info})
+        open_recording(path, Selection(**{option: info}))
 
 
 def test_two_steering_topics_are_an_error_unless_one_is_named(tmp_path):
@@ -383,11 +383,11 @@ def test_two_steering_topics_are_an_error_unless_one_is_named(tmp_path):
         writer.image(START, RED)
         writer.steering(START, 0.5, 1.0, topic='/a')
         writer.steering(START, 0.25, 1.0, topic='/b')
-    text = f'{path} must have one {STEERING}, got /a, /b; name one with --steering-topic'
+    text = f'{path} must have one {STEERING}, got /a, /b; name one with --steering'
     with pytest.raises(BagError, match=re.escape(text)):
         open_recording(path)
-    with open_recording(path, steering_topic='/b') as recording:
-        assert recording.signals().steering_angle.tolist() == [0.25]
+    with open_recording(path, Selection(steering='/b')) as recording:
+        assert recording.signals().steering.values.tolist() == [0.25]
 
 
 # Passes over a recording
@@ -691,9 +691,9 @@ def test_a_folder_with_all_columns_and_three_cameras(tmp_path):
         Topic('right_camera', 'image file', 2),
         Topic('alt', 'column', 6),
     ]
-    assert signals.stamp_ns.tolist() == [1, 2]
-    assert signals.steering_angle.tolist() == [0.5, -0.25]
-    assert signals.speed.tolist() == [20.0, 21.0]
+    assert signals.steering.stamp_ns.tolist() == [1, 2]
+    assert signals.steering.values.tolist() == [0.5, -0.25]
+    assert signals.speed.values.tolist() == [20.0, 21.0]
     assert (first.stamp_ns, first.received_ns, first.frame_id) == (1, 1, 'center_camera')
     assert (first.format, first.source) == ('jpeg', str(tmp_path / 'center' / '1.jpg'))
     assert np.abs(first.rgb().astype(int) - RED).max() <= 3  # JPEG
@@ -703,7 +703,7 @@ def test_a_folder_with_few_columns(tmp_path):
     path = image_folder(tmp_path, '1,center/1.jpg', '2,center/1.jpg', columns='timestamp,filename')
     with open_recording(path) as recording:
         assert (recording.image_topic, recording.steering_topic) == ('camera', None)
-        assert recording.signals() is None
+        assert recording.signals() == Signals(None, None)
         assert [image.stamp_ns for image in recording.images()] == [1, 2]
 
 
@@ -712,17 +712,17 @@ def test_a_folder_without_speed_or_with_empty_cells_gives_nan(tmp_path):
     path = image_folder(tmp_path, '2,a.jpg,0.5,0', '1,a.jpg,,1', columns=columns)
     with open_recording(path) as recording:
         signals = recording.signals()
-    assert signals.stamp_ns.tolist() == [2, 1]  # as they stand
-    np.testing.assert_array_equal(signals.steering_angle, [0.5, np.nan])
-    assert np.isnan(signals.speed).all()
-    with open_recording(path, steering_topic='public') as recording:
-        assert recording.signals().steering_angle.tolist() == [0.0, 1.0]
+    assert signals.steering.stamp_ns.tolist() == [2, 1]  # as they stand
+    np.testing.assert_array_equal(signals.steering.values, [0.5, np.nan])
+    assert signals.speed is None
+    with open_recording(path, Selection(steering='public')) as recording:
+        assert recording.signals().steering.values.tolist() == [0.0, 1.0]
 
 
 def test_the_camera_of_a_folder_can_be_named(tmp_path):
     columns = 'timestamp,filename,frame_id'
     path = image_folder(tmp_path, '1,a.jpg,left', '2,b.jpg,right', columns=columns)
-    with open_recording(path, image_topic='right') as recording:
+    with open_recording(path, Selection(image_topic='right')) as recording:
         assert [image.stamp_ns for image in recording.images()] == [2]
     text = f'{path} must have one camera, got left, right; name one with --image-topic'
     with pytest.raises(BagError, match=re.escape(text)):
@@ -730,10 +730,10 @@ def test_the_camera_of_a_folder_can_be_named(tmp_path):
     table = path / 'interpolated.csv'
     text = f'--image-topic must be a frame_id of {table} (left, right), got center'
     with pytest.raises(BagError, match=re.escape(text)):
-        open_recording(path, image_topic='center')
-    text = f'--steering-topic must be a column of {table} (no label in it), got angle'
+        open_recording(path, Selection(image_topic='center'))
+    text = f'--steering must be a column of {table} (no label in it), got angle'
     with pytest.raises(BagError, match=re.escape(text)):
-        open_recording(path, image_topic='left', steering_topic='angle')
+        open_recording(path, Selection(image_topic='left', steering='angle'))
 
 
 def test_a_missing_image_is_an_unreadable_one(tmp_path):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from signattn.bag import BagError, Signals
+from signattn.bag import BagError, Series, Signals
 from signattn.labels import labels_at
 
 MS = 1_000_000  # ns
@@ -16,8 +16,17 @@ TOPIC = '/vehicle/steering_report'
 
 def recording(*rows):
     """A recording with rows of (ms, steering angle, speed)."""
-    signals = Signals.from_rows([(ms * MS, angle, speed) for ms, angle, speed in rows])
-    return SimpleNamespace(path='drive.bag', steering_topic=TOPIC, signals=lambda: signals)
+    stamps, angles, speeds = zip(*rows, strict=True)
+    return holding(np.array(stamps) * MS, angles, speeds)
+
+
+def holding(stamps, angles, speeds, topic=TOPIC):
+    signals = Signals(
+        Series.of('steering_angle', stamps, angles), Series.of('speed', stamps, speeds)
+    )
+    return SimpleNamespace(
+        path='drive.bag', steering_topic=topic, speed_topic=topic, signals=lambda: signals
+    )
 
 
 @pytest.fixture
@@ -62,8 +71,7 @@ def test_a_gap_is_not_bridged_but_its_ends_are_known(angles_at):
 
 def test_stamps_of_1e18_ns_stay_exact(vehicle):
     start = 1_479_424_215_880_976_321
-    signals = Signals.from_rows([(start, 0.0, 10.0), (start + 1, 1.0, 10.0)])
-    source = SimpleNamespace(path='', steering_topic=TOPIC, signals=lambda: signals)
+    source = holding([start, start + 1], [0.0, 1.0], [10.0, 10.0])
     labels = labels_at(source, np.array([start, start + 1, start + 2]), vehicle)
     np.testing.assert_array_equal(labels.steering_angle, [0, 1, np.nan])
 
@@ -87,9 +95,9 @@ def test_two_labels_of_one_time(angles_at):
     assert angles_at(source, 50, 100, 150) == [0.5, 1.0, 0.5]
 
 
-@pytest.mark.parametrize('signals', [None, Signals.from_rows([])])
-def test_no_steering_gives_nan(vehicle, signals):
-    source = SimpleNamespace(path='', steering_topic=None, signals=lambda: signals)
+@pytest.mark.parametrize('steering', [None, Series.of('steering_angle', [], [])])
+def test_no_steering_gives_nan(vehicle, steering):
+    source = SimpleNamespace(path='', signals=lambda: Signals(steering, None))
     labels = labels_at(source, np.array([0, 1]), vehicle)
     for values in (labels.steering_angle, labels.speed, labels.curvature):
         np.testing.assert_array_equal(values, [np.nan, np.nan])

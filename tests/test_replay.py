@@ -24,7 +24,7 @@ from signattn.model import Checkpoint, CheckpointError, Network, NetworkConfig, 
 from signattn.nodes import ledger
 from signattn.nodes.ledger import Entry
 from signattn.preprocess import Preprocessing
-from signattn.replay import ReplayError, free_domain_id, replay
+from signattn.replay import ReplayConfig, ReplayError, free_domain_id, replay
 from signattn.vehicle import load_vehicle
 
 START_NS = 1_479_424_215_880_976_321
@@ -66,7 +66,7 @@ def test_in_lockstep_every_image_is_answered_as_offline(tmp_path, model):
     # 40 images/s: every other one lies between two steps of the model.
     bag = write_bag(tmp_path / 'bag', 16, TICK_NS // 2, raw=True)
     out = tmp_path / 'out'
-    metrics = replay(model, bag, out, device='cpu')
+    metrics = replay(model, bag, out, ReplayConfig(device='cpu'))
     assert metrics == json.loads((out / 'metrics.json').read_text(encoding='utf-8'))
     counts = ('images', 'sent', 'answered', 'lost', 'skipped', 'unreadable', 'scored')
     assert [metrics[name] for name in counts] == [16, 8, 8, 0, 8, 0, 8]
@@ -123,7 +123,7 @@ def test_a_replay_is_heard_only_in_a_domain_that_was_named(tmp_path, model, monk
     listening = threading.Thread(target=executor.spin)
     listening.start()
     try:
-        metrics = replay(model, bag, tmp_path / 'out', device='cpu', domain_id=named)
+        metrics = replay(model, bag, tmp_path / 'out', ReplayConfig(device='cpu', domain_id=named))
     finally:
         executor.shutdown()
         listening.join()
@@ -145,7 +145,7 @@ def test_without_steering_a_replay_is_not_scored_and_damage_is_told_apart(tmp_pa
     (folder / '2.png').write_bytes(b'no picture')
     (folder / 'interpolated.csv').write_text('\n'.join(lines), encoding='utf-8')
     out = tmp_path / 'out'
-    metrics = replay(model, folder, out, device='cpu', timeout_s=1.0)
+    metrics = replay(model, folder, out, ReplayConfig(device='cpu', timeout_s=1.0))
     counts = ('sent', 'answered', 'lost', 'skipped', 'unreadable', 'scored')
     assert [metrics[name] for name in counts] == [4, 3, 0, 0, 1, 0]
     assert metrics['note'] == 'not scored: the recording has no steering'
@@ -157,7 +157,9 @@ def test_without_steering_a_replay_is_not_scored_and_damage_is_told_apart(tmp_pa
 def test_in_real_time_what_comes_late_is_lost(tmp_path, model):
     # An image each half of a millisecond, while a step of the network takes several.
     bag = write_bag(tmp_path / 'bag', 60)
-    metrics = replay(model, bag, tmp_path / 'out', mode='realtime', rate=100, device='cpu')
+    metrics = replay(
+        model, bag, tmp_path / 'out', ReplayConfig(mode='realtime', rate=100, device='cpu')
+    )
     assert (metrics['mode'], metrics['rate'], metrics['sent']) == ('realtime', 100, 60)
     assert metrics['answered'] + metrics['lost'] == 60
     assert metrics['answered'] > 0
@@ -172,7 +174,7 @@ def test_a_node_that_fails_is_quoted_and_leaves_no_metrics(tmp_path, model):
     for name in ('metrics.json', 'answers.csv', 'attention.npy'):
         (out / name).write_text('of an earlier replay', encoding='utf-8')
     with pytest.raises(ReplayError, match=r'(?s)drive_node must run to the end.*device must be'):
-        replay(model, bag, out, device='toaster')
+        replay(model, bag, out, ReplayConfig(device='toaster'))
     left = sorted(path.name for path in out.iterdir())
     assert left == ['drive_node.log', 'nodes.yaml', 'replay_node.log']
 
@@ -186,8 +188,8 @@ def children(pid):
 def test_a_replay_that_is_ended_ends_its_nodes(tmp_path, model):
     bag = write_bag(tmp_path / 'bag', 10)
     code = (
-        'import sys; from pathlib import Path; from signattn.replay import replay; '
-        "replay(*map(Path, sys.argv[1:]), mode='realtime', rate=0.01, device='cpu')"
+        'import sys; from pathlib import Path; from signattn.replay import ReplayConfig, replay; '
+        "replay(*map(Path, sys.argv[1:]), ReplayConfig(mode='realtime', rate=0.01, device='cpu'))"
     )
     paths = [str(path) for path in (model, bag, tmp_path / 'out')]
     with subprocess.Popen([sys.executable, '-c', code, *paths]) as process:
@@ -213,7 +215,7 @@ def test_a_replay_that_is_ended_ends_its_nodes(tmp_path, model):
 )
 def test_wrong_arguments(tmp_path, arguments, error):
     with pytest.raises(ValueError, match=error):
-        replay(tmp_path, tmp_path, tmp_path / 'out', **arguments)
+        replay(tmp_path, tmp_path, tmp_path / 'out', ReplayConfig(**arguments))
     assert not (tmp_path / 'out').exists()
 
 
@@ -225,7 +227,7 @@ def test_what_cannot_be_used_is_said_before_anything_starts(tmp_path, model):
     with pytest.raises(BagError, match='must be a bag or an image folder'):
         replay(model, tmp_path / 'nothing', out)
     with pytest.raises(ValueError, match='vehicle must be one of'):
-        replay(model, bag, out, vehicle='hovercraft')
+        replay(model, bag, out, ReplayConfig(vehicle='hovercraft'))
     assert not out.exists()
 
 
@@ -274,7 +276,7 @@ def test_lost_images_in_lockstep_are_an_error_with_metrics(tmp_path, model, monk
     with pytest.raises(ReplayError, match='answered in lockstep, 1 of 2 were lost'):
         replay(model, bag, out)
     assert json.loads((out / 'metrics.json').read_text(encoding='utf-8'))['lost'] == 1
-    assert replay(model, bag, out, mode='realtime')['lost'] == 1
+    assert replay(model, bag, out, ReplayConfig(mode='realtime'))['lost'] == 1
 
 
 def test_nothing_answered_has_no_latency():

@@ -372,10 +372,10 @@ def test_bag_holds_the_drive(tmp_path, kind, name):
     assert '/center_camera/camera_info' in names
     assert [image.stamp_ns for image in images] == [drive.stamp_ns(index) for index in range(4)]
     assert np.abs(images[2].rgb().astype(int) - drive.frame(2).image).mean() < 4
-    assert np.diff(signals.stamp_ns).tolist() == [20_000_000] * 10
-    assert signals.stamp_ns[0] == images[0].stamp_ns
-    np.testing.assert_allclose(signals.steering_angle, drive.frame(0).steering_angle, rtol=1e-6)
-    np.testing.assert_allclose(signals.speed, 15.0)
+    assert np.diff(signals.steering.stamp_ns).tolist() == [20_000_000] * 10
+    assert signals.steering.stamp_ns[0] == images[0].stamp_ns
+    np.testing.assert_allclose(signals.steering.values, drive.frame(0).steering_angle, rtol=1e-6)
+    np.testing.assert_allclose(signals.speed.values, 15.0)
 
 
 def test_masks_lie_beside_the_bag(tmp_path):

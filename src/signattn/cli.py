@@ -281,18 +281,17 @@ def _render(arguments: list[str]) -> None:
 
 
 def _replay(arguments: list[str]) -> None:
-    from signattn.replay import replay
+    from signattn.replay import ReplayConfig, replay
 
     parser = _parser('replay')
     parser.add_argument('model', type=Path, help="a model's folder")
     parser.add_argument('source', type=Path, help='a bag or an image folder')
     parser.add_argument('--out', type=Path, required=True, help='folder for metrics.json')
     parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
-    parser.add_function_arguments(replay, as_group=False, skip={'model', 'source', 'out'})
-    parsed = vars(_parse(parser, arguments))
-    as_json = parsed.pop('json')
-    metrics = replay(**parsed)
-    _columns(metrics, as_json=as_json)
+    _options(parser, ReplayConfig)
+    parsed = _parse(parser, arguments)
+    metrics = replay(parsed.model, parsed.source, parsed.out, _build(ReplayConfig, parsed))
+    _columns(metrics, as_json=parsed.json)
 
 
 class _Bar:

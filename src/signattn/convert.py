@@ -17,7 +17,7 @@ import yaml
 from numpy.typing import NDArray
 
 import signattn
-from signattn.bag import BagError, CameraImage, Recording, open_recording
+from signattn.bag import BagError, CameraImage, Recording, Selection, open_recording
 from signattn.drive import (
     COLUMNS,
     DESCRIPTION,
@@ -38,14 +38,12 @@ _CHUNK = 64  # images that each thread has waiting
 
 
 @dataclass(frozen=True)
-class ConvertConfig:
+class ConvertConfig(Selection):
     """How recordings become drives.
 
     Attributes:
         vehicle: Name of a shipped vehicle, or the path of a vehicle file.
         assume_speed: m/s, for recordings without speed; recorded speeds are never replaced.
-        image_topic: Camera topic (a camera's name in a folder); found by type if not given.
-        steering_topic: Steering topic; found by type if not given.
         rate_hz: Frames a second: the image nearest to each tick is kept.
         max_gap_s: s; no window and no interpolation crosses a longer gap.
         smoothing: α_s of Eq. 2 in (0, 1]; smaller is smoother.
@@ -58,8 +56,6 @@ class ConvertConfig:
 
     vehicle: str = 'lincoln_mkz'
     assume_speed: float | None = None
-    image_topic: str | None = None
-    steering_topic: str | None = None
     rate_hz: float = 20.0
     max_gap_s: float = MAX_GAP_S
     smoothing: float = 0.5
@@ -96,9 +92,7 @@ def convert(source: Path, out: Path, config: ConvertConfig | None = None) -> Dri
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        with open_recording(
-            source, image_topic=config.image_topic, steering_topic=config.steering_topic
-        ) as recording:
+        with open_recording(source, config) as recording:
             _write_drive(recording, partial, out.name, vehicle, config)
         partial.rename(out)
     finally:

@@ -1,11 +1,11 @@
 """Steering and speed of a recording at the times of its images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signattn.bag import BagError, Recording, Signals
+from signattn.bag import BagError, Recording, Series
 from signattn.preprocess import NS_PER_S
 from signattn.vehicle import Vehicle, curvature_from_steering
 
@@ -57,64 +57,62 @@ def labels_at(
             not a number, or there is no speed and none is assumed.
     """
     signals = recording.signals()
-    if signals is None or not len(signals.stamp_ns):
+    steering = signals.steering
+    if steering is None or not len(steering.stamp_ns):
         nothing = np.full(len(stamps_ns), np.nan)
         return Labels(nothing, nothing.copy(), nothing.copy())
-    angles = signals.steering_angle
-    _refuse(
-        np.isinf(angles), angles, 'steering angle must be finite or unknown', signals, recording
-    )
-    speeds = _speeds(signals, assume_speed, recording)
-    _check_increasing(signals.stamp_ns, f'{recording.path}: stamps on {recording.steering_topic}')
-    angle = _interpolate(stamps_ns, signals.stamp_ns, angles, max_gap_s)
-    speed = _interpolate(stamps_ns, signals.stamp_ns, speeds, max_gap_s)
-    assumed = bool(np.isnan(signals.speed).all())
+    unit = 'steering angle must be finite or unknown'
+    _refuse(np.isinf(steering.values), steering, unit, recording, recording.steering_topic)
+    _check_increasing(steering, f'{recording.path}: stamps on {recording.steering_topic}')
+    angle = _interpolate(stamps_ns, steering, max_gap_s)
+    measured = signals.speed
+    assumed = measured is None or bool(np.isnan(measured.values).all())
+    if measured is None or assumed:
+        speed = np.full(len(stamps_ns), _assumed(assume_speed, recording))
+    else:
+        measured = _driven(measured, recording)
+        speed = _interpolate(stamps_ns, measured, max_gap_s)
     return Labels(angle, speed, curvature_from_steering(angle, speed, vehicle), assumed)
 
 
-def _speeds(
-    signals: Signals, assume_speed: float | None, recording: Recording
-) -> NDArray[np.float64]:
+def _assumed(assume_speed: float | None, recording: Recording) -> float:
+    if assume_speed is None:
+        raise BagError(
+            f'{recording.path}: speed must be recorded or given, got none: the curvature '
+            'depends on it; name one with --assume-speed M_PER_S'
+        )
+    if not (np.isfinite(assume_speed) and assume_speed >= 0):
+        raise BagError(f'--assume-speed must be at least 0 m/s, got {assume_speed}')
+    return float(assume_speed)
+
+
+def _driven(speed: Series, recording: Recording) -> Series:
+    """The speed of a car that stands or goes forward."""
     # A standing car's sensor trembles around 0.
-    speed = np.where((signals.speed < 0) & (signals.speed > -STANDING), 0.0, signals.speed)
-    if np.isnan(speed).all():
-        if assume_speed is None:
-            raise BagError(
-                f'{recording.path}: speed must be recorded or given, got none: the curvature '
-                'depends on it; name one with --assume-speed M_PER_S'
-            )
-        if not (np.isfinite(assume_speed) and assume_speed >= 0):
-            raise BagError(f'--assume-speed must be at least 0 m/s, got {assume_speed}')
-        return np.full(len(speed), float(assume_speed))
-    bad = ~(np.isfinite(speed) & (speed >= 0))
-    _refuse(bad, speed, 'speed must be finite and at least 0 m/s', signals, recording)
+    trembling = (speed.values < 0) & (speed.values > -STANDING)
+    speed = replace(speed, values=np.where(trembling, 0.0, speed.values))
+    bad = ~(np.isfinite(speed.values) & (speed.values >= 0))
+    unit = 'speed must be finite and at least 0 m/s'
+    _refuse(bad, speed, unit, recording, recording.speed_topic)
+    _check_increasing(speed, f'{recording.path}: stamps on {recording.speed_topic}')
     return speed
 
 
 def _refuse(
-    bad: NDArray[np.bool_],
-    values: NDArray[np.float64],
-    expected: str,
-    signals: Signals,
-    recording: Recording,
+    bad: NDArray[np.bool_], series: Series, expected: str, recording: Recording, topic: str | None
 ) -> None:
     places = np.flatnonzero(bad)
     if places.size:
         first = places[0]
-        where = f'{recording.steering_topic} at stamp {signals.stamp_ns[first]}'
         raise BagError(
-            f'{recording.path}: {expected}, '
-            f'got {values[first]} on {where} and {places.size - 1} more'
+            f'{recording.path}: {expected}, got {series.values[first]} '
+            f'on {topic} at stamp {series.stamp_ns[first]} and {places.size - 1} more'
         )
 
 
-def _interpolate(
-    at: NDArray[np.int64],
-    stamps: NDArray[np.int64],
-    values: NDArray[np.float64],
-    max_gap_s: float,
-) -> NDArray[np.float64]:
+def _interpolate(at: NDArray[np.int64], series: Series, max_gap_s: float) -> NDArray[np.float64]:
     """Linear in time; NaN outside the stamps and inside gaps."""
+    stamps, values = series.stamp_ns, series.values
     right = np.clip(np.searchsorted(stamps, at), 1, max(len(stamps) - 1, 1))
     if len(stamps) == 1:
         return np.where(at == stamps[0], values[0], np.nan)
@@ -129,7 +127,8 @@ def _interpolate(
     return np.where(inside | exact, mixed, np.nan)
 
 
-def _check_increasing(stamps: NDArray[np.int64], what: str) -> None:
+def _check_increasing(series: Series, what: str) -> None:
+    stamps = series.stamp_ns
     bad = np.flatnonzero(np.diff(stamps) < 0)
     if bad.size:
         index = int(bad[0]) + 1

@@ -10,7 +10,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from signattn.bag import BagError, Recording, open_recording
+from signattn.bag import BagError, Recording, Selection, open_recording
 from signattn.heatmap import draw_steering, heatmap, overlay
 from signattn.labels import MAX_GAP_S, Labels, labels_at
 from signattn.preprocess import NS_PER_S, ImageError
@@ -21,14 +21,12 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RenderConfig:
+class RenderConfig(Selection):
     """What the video shows.
 
     Attributes:
         vehicle: Name of a shipped vehicle or path of a vehicle file; the model's if not given.
         assume_speed: m/s, for recordings without speed.
-        image_topic: Camera topic; found by type if not given.
-        steering_topic: Steering topic; found by type if not given.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         strength: Opacity of the heatmap at the most attended place, in [0, 1].
         width: px, width of the video; the picture's own if 0.
@@ -37,8 +35,6 @@ class RenderConfig:
 
     vehicle: str | None = None
     assume_speed: float | None = None
-    image_topic: str | None = None
-    steering_topic: str | None = None
     device: str = 'auto'
     strength: float = 0.6
     width: int = 0
@@ -77,9 +73,7 @@ def render(
     partial = out.with_name(f'.{out.stem}.partial.mp4')
     count = 0
     try:
-        with open_recording(
-            source, image_topic=config.image_topic, steering_topic=config.steering_topic
-        ) as recording:
+        with open_recording(source, config) as recording:
             pictures = _pictures(recording, engine, config)
             for count in _write_video(pictures, partial, engine.preprocessing.rate_hz, config):
                 progress(count)

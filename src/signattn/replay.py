@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from signattn.bag import Recording, open_recording
+from signattn.bag import Recording, Selection, open_recording
 from signattn.labels import MAX_GAP_S, labels_at
 from signattn.model import Checkpoint, load
 from signattn.nodes import ledger
@@ -41,21 +42,44 @@ class ReplayError(RuntimeError):
     """Nodes that couldn't be started or didn't do their work."""
 
 
+@dataclass(frozen=True)
+class ReplayConfig(Selection):
+    """How a recording is played to the nodes.
+
+    Attributes:
+        mode: ``lockstep``: every image is answered before the next goes out, however long that
+            takes. ``realtime``: as recorded, and what comes too late is lost.
+        rate: Speed of realtime, 2 is twice as fast.
+        vehicle: Name or file of the vehicle; the model's own by default.
+        assume_speed: m/s, for a recording without speed.
+        device: Where the network runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        timeout_s: s, after which an image without answer is sent again.
+        wait_s: s, longest wait for the drive node to be ready.
+        domain_id: ROS domain of the nodes, 0 to 232, to watch them from elsewhere on this machine;
+            one that nobody here uses by default, whatever ROS_DOMAIN_ID says.
+    """
+
+    mode: Mode = 'lockstep'
+    rate: float = 1.0
+    vehicle: str | None = None
+    assume_speed: float | None = None
+    device: str = 'auto'
+    timeout_s: float = 2.0
+    wait_s: float = 120.0
+    domain_id: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be played."""
+        if self.mode not in ('lockstep', 'realtime'):
+            raise ValueError(f'mode must be lockstep or realtime, got {self.mode!r}')
+        if not (math.isfinite(self.rate) and self.rate > 0):
+            raise ValueError(f'rate must be above 0, got {self.rate}')
+        if self.domain_id is not None and not 0 <= self.domain_id <= LAST_DOMAIN:
+            raise ValueError(f'domain_id must be from 0 to {LAST_DOMAIN}, got {self.domain_id}')
+
+
 def replay(
-    model: Path,
-    source: Path,
-    out: Path,
-    *,
-    mode: Mode = 'lockstep',
-    rate: float = 1.0,
-    vehicle: str | None = None,
-    assume_speed: float | None = None,
-    image_topic: str | None = None,
-    steering_topic: str | None = None,
-    device: str = 'auto',
-    timeout_s: float = 2.0,
-    wait_s: float = 120.0,
-    domain_id: int | None = None,
+    model: Path, source: Path, out: Path, config: ReplayConfig | None = None
 ) -> dict[str, Any]:
     """Play a recording to the drive node and score what it answers.
 
@@ -63,53 +87,36 @@ def replay(
         model: A checkpoint's folder.
         source: A bag, or a folder with interpolated.csv.
         out: Folder for metrics.json, answers.csv, attention.npy and the logs of the nodes.
-        mode: ``lockstep``: every image is answered before the next goes out, however long that
-            takes. ``realtime``: as recorded, and what comes too late is lost.
-        rate: Speed of realtime, 2 is twice as fast.
-        vehicle: Name or file of the vehicle; the model's own by default.
-        assume_speed: m/s, for a recording without speed.
-        image_topic: Camera of the recording; found by type if not given.
-        steering_topic: Steering of the recording; found by type if not given.
-        device: Where the network runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        timeout_s: s, after which an image without answer is sent again.
-        wait_s: s, longest wait for the drive node to be ready.
-        domain_id: ROS domain of the nodes, 0 to 232, to watch them from elsewhere on this machine;
-            one that nobody here uses by default, whatever ROS_DOMAIN_ID says.
+        config: How.
 
     Returns:
         What metrics.json holds. Without steering there is no ``mae_…``, and ``note`` says so.
 
     Raises:
-        ValueError: If an argument, the model or the recording can't be used.
+        ValueError: If the model or the recording can't be used.
         ReplayError: If a node fails, the text holds the end of its log; or, with metrics.json
             written, if images are lost in lockstep.
         OSError: If something can't be written.
     """
-    if mode not in ('lockstep', 'realtime'):
-        raise ValueError(f'mode must be lockstep or realtime, got {mode!r}')
-    if not (math.isfinite(rate) and rate > 0):
-        raise ValueError(f'rate must be above 0, got {rate}')
-    if domain_id is not None and not 0 <= domain_id <= LAST_DOMAIN:
-        raise ValueError(f'domain_id must be from 0 to {LAST_DOMAIN}, got {domain_id}')
+    config = config or ReplayConfig()
     checkpoint = load(model)
-    driven = load_vehicle(vehicle) if vehicle else checkpoint.vehicle
-    with open_recording(
-        source, image_topic=image_topic, steering_topic=steering_topic
-    ) as recording:
+    driven = load_vehicle(config.vehicle) if config.vehicle else checkpoint.vehicle
+    mode, assume_speed = config.mode, config.assume_speed
+    with open_recording(source, config) as recording:
         # Whatever is wrong with the labels is said now, not after the drive.
         labels_at(recording, np.zeros(0, np.int64), driven, assume_speed)
         _prepare(out)
         rate_hz = Preprocessing.from_mapping(checkpoint.preprocessing).rate_hz
-        drive = _for_drive_node(recording, model, mode, device)
+        drive = _for_drive_node(recording, model, mode, config.device)
         player = _for_replay_node(recording, out, mode) | {
-            'rate': float(rate),
+            'rate': float(config.rate),
             'rate_hz': float(rate_hz),
-            'timeout': float(timeout_s),
-            'wait': float(wait_s),
+            'timeout': float(config.timeout_s),
+            'wait': float(config.wait_s),
         }
-        _run(drive, player, out, domain_id)
+        _run(drive, player, out, config.domain_id)
         entries = ledger.read(out)
-        metrics = _about(checkpoint, recording, mode, rate)
+        metrics = _about(checkpoint, recording, mode, config.rate)
         metrics |= _delivery(entries) | _accuracy(entries, recording, driven, assume_speed)
     _write(out / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False))
     if mode == 'lockstep' and metrics['lost']:

@@ -5,14 +5,26 @@
 """
 
 from signattn.bag.open import open_recording
-from signattn.bag.recording import BagError, CameraImage, Recording, Signals, Topic
+from signattn.bag.recording import (
+    BagError,
+    CameraImage,
+    Damage,
+    Recording,
+    Series,
+    Signals,
+    Topic,
+)
+from signattn.bag.selection import Selection
 from signattn.bag.writer import BagWriter
 
 __all__ = [
     'BagError',
     'BagWriter',
     'CameraImage',
+    'Damage',
     'Recording',
+    'Selection',
+    'Series',
     'Signals',
     'Topic',
     'open_recording',

@@ -16,11 +16,14 @@ import numpy as np
 from signattn.bag.recording import (
     BagError,
     CameraImage,
+    Quantity,
     Recording,
+    Series,
     Signals,
     Topic,
     choose_camera,
 )
+from signattn.bag.selection import Selection
 
 TABLE = 'interpolated.csv'
 NEEDED = ('timestamp', 'filename')
@@ -37,8 +40,9 @@ Row = tuple[int, dict[str, str]]
 class FolderRecording(Recording):
     """An image folder read as a recording."""
 
-    def __init__(self, path: Path, image_topic: str | None, steering_topic: str | None) -> None:
-        self.path = path
+    def __init__(self, path: Path, selection: Selection) -> None:
+        super().__init__(path)
+        image_topic, steering_topic = selection.image_topic, selection.steering
         self.format = 'folder'
         cameras: Counter[str] = Counter()
         filled: Counter[str] = Counter()
@@ -60,9 +64,10 @@ class FolderRecording(Recording):
         self.steering_topic = steering_topic or ('angle' if filled['angle'] else None)
         if self.steering_topic and not filled[self.steering_topic]:
             raise BagError(
-                f'--steering-topic must be a column of {path / TABLE} '
+                f'--steering must be a column of {path / TABLE} '
                 f'({", ".join(sorted(filled)) or "no label in it"}), got {steering_topic}'
             )
+        self.speed_topic = 'speed' if filled['speed'] else None
 
     def images(self) -> Iterator[CameraImage]:
         """Pictures in the order of the table; see ``Recording``."""
@@ -84,19 +89,18 @@ class FolderRecording(Recording):
                 format=file.suffix.lstrip('.').lower().replace('jpg', 'jpeg'),
             )
 
-    def signals(self) -> Signals | None:
+    def signals(self) -> Signals:
         """Labels of the camera's rows; see ``Recording``."""
-        if self.steering_topic is None:
-            return None
-        return Signals.from_rows(
-            [
-                (
-                    self._stamp(line, row),
-                    self._number(line, row, self.steering_topic),
-                    self._number(line, row, 'speed'),
-                )
-                for line, row in self._camera_rows()
-            ]
+        rows = list(self._camera_rows())
+        stamps = [self._stamp(*row) for row in rows]
+
+        def series(quantity: Quantity, column: str | None) -> Series | None:
+            if column is None:
+                return None
+            return Series.of(quantity, stamps, [self._number(*row, column) for row in rows])
+
+        return Signals(
+            series('steering_angle', self.steering_topic), series('speed', self.speed_topic)
         )
 
     def close(self) -> None:

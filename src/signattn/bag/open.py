@@ -5,11 +5,10 @@ from pathlib import Path
 from signattn.bag.folder import TABLE, FolderRecording
 from signattn.bag.recording import BagError, Recording
 from signattn.bag.ros import RosRecording
+from signattn.bag.selection import Selection
 
 
-def open_recording(
-    path: str | Path, *, image_topic: str | None = None, steering_topic: str | None = None
-) -> Recording:
+def open_recording(path: str | Path, selection: Selection | None = None) -> Recording:
     """Open a ROS 1 bag, a ROS 2 bag (sqlite3 or mcap), or an image folder.
 
     Topics that aren't named are found by type. Of a camera recorded both raw and compressed the
@@ -18,8 +17,7 @@ def open_recording(
     Args:
         path: A ``.bag``, ``.db3`` or ``.mcap`` file, a folder with ``metadata.yaml``, or a folder
             with ``interpolated.csv``.
-        image_topic: Camera to read; in an image folder its frame_id.
-        steering_topic: Steering to read; in an image folder a column, in rad.
+        selection: What to read; found by type if not given.
 
     Returns:
         The recording; close it, or use it in a ``with`` statement.
@@ -28,14 +26,14 @@ def open_recording(
         BagError: If there is no such recording, it is damaged, it has no camera, a named topic
             is missing, or several topics qualify.
     """
-    path = Path(path)
+    path, selection = Path(path), selection or Selection()
     if not path.exists():
         raise BagError(f'{path} must be a bag or an image folder, got nothing there')
     if path.is_dir() and not (path / 'metadata.yaml').exists():
         if (path / TABLE).exists():
-            return FolderRecording(path, image_topic, steering_topic)
+            return FolderRecording(path, selection)
         raise BagError(f'{path} {_expected_folder(path)}')
-    return RosRecording(path, image_topic, steering_topic)
+    return RosRecording(path, selection)
 
 
 def _expected_folder(path: Path) -> str:

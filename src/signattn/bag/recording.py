@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from signattn.preprocess import Image, ImageError, decode_compressed, decode_raw
 
 Format = Literal['ros1', 'sqlite3', 'mcap', 'folder']
+Quantity = Literal['steering_angle', 'tyre_angle', 'yaw_rate', 'curvature', 'speed']
+"""rad at the wheel, rad at the tyre, rad/s, 1/m, m/s."""
 
 
 class BagError(ValueError):
@@ -88,24 +90,49 @@ class CameraImage:
 
 
 @dataclass(frozen=True, eq=False)
-class Signals:
-    """Steering and speed, as recorded: gaps, NaN and stamps that go backwards included.
+class Series:
+    """A measured quantity over time, as recorded: gaps and stamps that go backwards included.
 
     Attributes:
+        quantity: What was measured.
         stamp_ns: (N,) int64, ns, in the order of recording.
-        steering_angle: (N,) float64, rad at the wheel, left positive; NaN where unknown.
-        speed: (N,) float64, m/s; NaN where unknown.
+        values: (N,) float64, in the quantity's unit, left positive; NaN where unknown.
     """
 
+    quantity: Quantity
     stamp_ns: NDArray[np.int64]
-    steering_angle: NDArray[np.float64]
-    speed: NDArray[np.float64]
+    values: NDArray[np.float64]
 
     @classmethod
-    def from_rows(cls, rows: Sequence[tuple[int, float, float]]) -> 'Signals':
-        """From (stamp_ns, steering_angle, speed) of every message."""
-        stamps, angles, speeds = zip(*rows, strict=True) if rows else ((), (), ())
-        return cls(np.array(stamps, np.int64), np.array(angles, float), np.array(speeds, float))
+    def of(cls, quantity: Quantity, stamp_ns: Sequence[int], values: Sequence[float]) -> 'Series':
+        """From the stamp (ns) and the value of every message."""
+        return cls(quantity, np.array(stamp_ns, np.int64), np.array(values, float))
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a recording says about steering and speed.
+
+    Attributes:
+        steering: The turn, in one of its quantities; None if the recording has no steering.
+        speed: The speed; None if the recording has none. Its stamps may be others.
+    """
+
+    steering: Series | None
+    speed: Series | None
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Something in a recording that can't be read and was left out.
+
+    Attributes:
+        where: File with byte offset, or topic with message.
+        what: What is wrong there.
+    """
+
+    where: str
+    what: str
 
 
 class Recording(ABC):
@@ -117,6 +144,9 @@ class Recording(ABC):
         topics: Everything in it, by name.
         image_topic: The camera that ``images`` reads.
         steering_topic: The topic that ``signals`` reads; None if there is no steering.
+        speed_topic: The topic that its speed comes from; None if there is no speed.
+        notes: What a user should know about it, found while reading; each remark once.
+        damage: What could not be read so far and was left out.
     """
 
     path: Path
@@ -124,6 +154,12 @@ class Recording(ABC):
     topics: list[Topic]
     image_topic: str
     steering_topic: str | None
+    speed_topic: str | None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.notes: list[str] = []
+        self.damage: list[Damage] = []
 
     @abstractmethod
     def images(self) -> Iterator[CameraImage]:
@@ -137,11 +173,11 @@ class Recording(ABC):
         """
 
     @abstractmethod
-    def signals(self) -> Signals | None:
+    def signals(self) -> Signals:
         """Steering and speed of the whole recording.
 
         Returns:
-            Signals in the order of recording; None if ``steering_topic`` is None.
+            Both, in the order of recording.
 
         Raises:
             BagError: If the recording is damaged.

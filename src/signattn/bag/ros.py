@@ -1,34 +1,29 @@
 """ROS 1 and ROS 2 bags."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from rosbags import rosbag1, rosbag2
-from rosbags.interfaces import Connection
 
 from signattn.bag.messages import COMPRESSED, RAW, STEERING, bag_types
 from signattn.bag.recording import (
     BagError,
     CameraImage,
-    Format,
     Recording,
+    Series,
     Signals,
     Topic,
     choose_camera,
 )
-from signattn.share import read_yaml
+from signattn.bag.selection import Selection
+from signattn.bag.storage import RawMessage, Storage, said
+from signattn.preprocess import NS_PER_S
 
 T = TypeVar('T')
-Reader = rosbag1.Reader | rosbag2.Reader
 
-NS_PER_S = 1_000_000_000
 IMAGES = (COMPRESSED, RAW)
 REPORTS = (STEERING,)
-FILES: dict[str, Format] = {'.bag': 'ros1', '.db3': 'sqlite3', '.mcap': 'mcap'}
 
 
 class RosRecording(Recording):
@@ -39,15 +34,15 @@ class RosRecording(Recording):
     steering_wheel_angle and speed.
     """
 
-    def __init__(self, path: Path, image_topic: str | None, steering_topic: str | None) -> None:
-        self.path = path
-        self.format = _format(path)
-        self._closed = False
-        self._idle: Reader | None = _open_reader(path, self.format)
+    def __init__(self, path: Path, selection: Selection) -> None:
+        super().__init__(path)
+        self._storage = Storage(path)
+        self.format = self._storage.format
+        self.topics = self._storage.topics
         try:
-            self.topics = _topics(self._idle)
-            self.image_topic = self._find_image_topic(image_topic)
-            self.steering_topic = self._find_steering_topic(steering_topic)
+            self.image_topic = self._find_image_topic(selection.image_topic)
+            self.steering_topic = self._find_steering_topic(selection.steering)
+            self.speed_topic = self.steering_topic
         except BaseException:
             self.close()
             raise
@@ -56,18 +51,19 @@ class RosRecording(Recording):
         """Pictures in the order in which they were received; see ``Recording``."""
         return self._read(self.image_topic, IMAGES, self._image)
 
-    def signals(self) -> Signals | None:
+    def signals(self) -> Signals:
         """Steering and speed; see ``Recording``."""
         if self.steering_topic is None:
-            return None
-        return Signals.from_rows(list(self._read(self.steering_topic, REPORTS, _steering)))
+            return Signals(None, None)
+        rows = list(self._read(self.steering_topic, REPORTS, _steering))
+        stamps, angles, speeds = zip(*rows, strict=True) if rows else ((), (), ())
+        return Signals(
+            Series.of('steering_angle', stamps, angles), Series.of('speed', stamps, speeds)
+        )
 
     def close(self) -> None:
         """Close the bag; a pass under way ends undisturbed."""
-        self._closed = True
-        reader, self._idle = self._idle, None
-        if reader:
-            reader.close()
+        self._storage.close()
 
     def _find_image_topic(self, named: str | None) -> str:
         if named:
@@ -85,12 +81,12 @@ class RosRecording(Recording):
 
     def _find_steering_topic(self, named: str | None) -> str | None:
         if named:
-            return self._check_named('--steering-topic', named, REPORTS)
+            return self._check_named('--steering', named, REPORTS)
         found = [topic.name for topic in self._with_messages(REPORTS)]
         if len(found) > 1:
             raise BagError(
                 f'{self.path} must have one {STEERING}, got {", ".join(found)}; '
-                'name one with --steering-topic'
+                'name one with --steering'
             )
         return found[0] if found else None
 
@@ -111,43 +107,18 @@ class RosRecording(Recording):
         return ', '.join(f'{t.name} ({t.type})' for t in self.topics if t.count) or 'no messages'
 
     def _read(
-        self, name: str, types: Sequence[str], convert: Callable[[Any, int], T]
+        self, topic: str, types: Sequence[str], convert: Callable[[Any, int], T]
     ) -> Iterator[T]:
         """Decode a topic's messages one by one."""
-        received_ns: int | None = None
-        with self._borrow() as reader:
-            connections = [c for c in reader.connections if c.topic == name and c.msgtype in types]
+        for raw in self._storage.messages(topic, types):
             try:
-                for connection, received_ns, raw in reader.messages(connections):
-                    yield self._decode(connection, received_ns, raw, convert)
-            except BagError:
-                raise
+                known = bag_types(raw.type, raw.definition)
+                ros1 = self.format == 'ros1'
+                deserialize = known.deserialize_ros1 if ros1 else known.deserialize_cdr
+                converted = convert(deserialize(raw.data, raw.type), raw.received_ns)
             except Exception as error:
-                place = 'at its start' if received_ns is None else f'after {received_ns} ns'
-                raise BagError(
-                    f'{self.path}: {name} must be readable to its end, '
-                    f'got damage {place}: {_said(error)}{_remedy(self.path, self.format)}'
-                ) from error
-            if received_ns is None:
-                raise BagError(f'{self.path}: {name} must give the messages it counts, got none')
-
-    def _decode(
-        self,
-        connection: Connection,
-        received_ns: int,
-        raw: bytes,
-        convert: Callable[[Any, int], T],
-    ) -> T:
-        try:
-            types = bag_types(connection.msgtype, connection.msgdef)
-            ros1 = self.format == 'ros1'
-            deserialize = types.deserialize_ros1 if ros1 else types.deserialize_cdr
-            return convert(deserialize(raw, connection.msgtype), received_ns)
-        except Exception as error:
-            raise BagError(
-                f'{self.path}: {connection.topic} at {received_ns} ns must be a readable '
-                f'{connection.msgtype}, got {_said(error)}'
-            ) from error
+                raise BagError(_unreadable(self.path, raw, error)) from error
+            yield converted
 
     def _image(self, message: Any, received_ns: int) -> CameraImage:
         raw = hasattr(message, 'encoding')
@@ -165,21 +136,12 @@ class RosRecording(Recording):
             is_bigendian=bool(raw and message.is_bigendian),
         )
 
-    @contextmanager
-    def _borrow(self) -> Iterator[Reader]:
-        """The open reader; a new one while another pass uses it, since it has one position."""
-        reader, self._idle = self._idle or _open_reader(self.path, self.format), None
-        usable = True
-        try:
-            yield reader
-        except Exception:
-            usable = False
-            raise
-        finally:
-            if self._idle or self._closed or not usable:
-                reader.close()
-            else:
-                self._idle = reader
+
+def _unreadable(path: Path, raw: RawMessage, error: Exception) -> str:
+    return (
+        f'{path}: {raw.topic} at {raw.received_ns} ns must be a readable {raw.type}, '
+        f'got {said(error)}'
+    )
 
 
 def _steering(message: Any, received_ns: int) -> tuple[int, float, float]:
@@ -193,62 +155,3 @@ def _steering(message: Any, received_ns: int) -> tuple[int, float, float]:
 def _stamp(message: Any, received_ns: int) -> int:
     stamp = message.header.stamp
     return stamp.sec * NS_PER_S + stamp.nanosec or received_ns
-
-
-def _format(path: Path) -> Format:
-    """Which storage a bag uses, from its suffix or its metadata."""
-    if path.is_dir():
-        try:
-            stored: Format = read_yaml(path / 'metadata.yaml')['rosbag2_bagfile_information'][
-                'storage_identifier'
-            ]
-        except (KeyError, TypeError, ValueError, OSError) as error:
-            raise BagError(
-                f'{path / "metadata.yaml"} must describe a ROS 2 bag, got {_said(error)}; '
-                f'mend it with: ros2 bag reindex {path}'
-            ) from error
-        if stored not in ('sqlite3', 'mcap'):
-            raise BagError(f'{path} must be stored as sqlite3 or mcap, got {stored!r}')
-        return stored
-    if path.suffix not in FILES:
-        raise BagError(f'{path} must end in {", ".join(FILES)} or be a folder, got {path.name}')
-    return FILES[path.suffix]
-
-
-def _open_reader(path: Path, stored: Format) -> Reader:
-    try:
-        reader = rosbag1.Reader(path) if stored == 'ros1' else rosbag2.Reader(path)
-        reader.open()
-    except Exception as error:
-        what = 'ROS 1' if stored == 'ros1' else f'ROS 2 {stored}'
-        raise BagError(
-            f'{path} must be a whole {what} bag, got {_said(error)}{_remedy(path, stored)}'
-        ) from error
-    return reader
-
-
-def _remedy(path: Path, stored: Format) -> str:
-    """What mends a bag that was cut short, if this is such a bag at all."""
-    suffix = next(suffix for suffix, known in FILES.items() if known == stored)
-    files = sorted(path.glob(f'*{suffix}')) if path.is_dir() else [path]
-    if len(files) != 1:
-        return ''
-    magic, command = {
-        'ros1': (b'#ROSBAG V2.0', f'rosbag reindex {files[0]}'),
-        'mcap': (b'\x89MCAP', f'mcap recover {files[0]} -o mended.mcap'),
-    }.get(stored, (b'SQLite format 3', f'sqlite3 {files[0]} .recover | sqlite3 mended.db3'))
-    with suppress(OSError), files[0].open('rb') as file:
-        if file.read(len(magic)) == magic:
-            return f'; mend it with: {command}'
-    return ''
-
-
-def _said(error: Exception) -> str:
-    return f'{type(error).__name__}: {error}'
-
-
-def _topics(reader: Reader) -> list[Topic]:
-    counts: Counter[tuple[str, str]] = Counter()
-    for connection in reader.connections:
-        counts[connection.topic, connection.msgtype] += connection.msgcount
-    return [Topic(name, msgtype, count) for (name, msgtype), count in sorted(counts.items())]

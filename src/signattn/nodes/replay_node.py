@@ -221,13 +221,13 @@ class ReplayNode(Node):
 
 def _open(source: str, image_topic: str | None) -> Recording:
     try:
-        from signattn.bag import open_recording  # noqa: PLC0415 (may be missing on a robot)
+        from signattn.bag import Selection, open_recording  # noqa: PLC0415 (may be missing on a robot)
     except ModuleNotFoundError as error:
         raise NodeError(
             f'{error.name} must be installed to read recordings, found none: '
             f'pip install {error.name}'
         ) from error
-    return open_recording(source, image_topic=image_topic)
+    return open_recording(source, Selection(image_topic=image_topic))
 
 
 def camera_message(image: CameraImage) -> Image | CompressedImage:
