@@ -1,5 +1,6 @@
 """What there is to say about a drive in numbers: one definition for every table."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,12 @@ def distribution(name: str, values: NDArray[np.float64], digits: int) -> Row:
         ``NAME_mean``, ``NAME_std``, ``NAME_min``, ``NAME_max``; None where no value is finite.
     """
     finite = values[np.isfinite(values)]
-    measures = {'mean': np.mean, 'std': np.std, 'min': np.min, 'max': np.max}
+    measures: dict[str, Callable[[NDArray[np.float64]], np.floating[Any]]] = {
+        'mean': np.mean,
+        'std': np.std,
+        'min': np.min,
+        'max': np.max,
+    }
     return {
         f'{name}_{key}': round(float(measure(finite)), digits) if finite.size else None
         for key, measure in measures.items()
