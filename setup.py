@@ -72,7 +72,9 @@ setup(
         'ros': ROS_WHEELS,
         'tools': [
             'av>=13',
+            'Jinja2>=3.1',
             'jsonargparse[signatures]>=4.49',
+            'matplotlib>=3.8',
             'pandas>=2.2',
             'pyarrow>=16',
             'rich>=13',
