@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from signattn.bag import BagError, open_recording
+from signattn.masks import GROUND, SCENERY
 from signattn.synthetic import SynthConfig, SynthDrive, frames, masks_path, synth
 from signattn.synthetic.canvas import Canvas
 from signattn.synthetic.cars import CarShape
@@ -27,7 +28,7 @@ BARE = SynthConfig(
     hills=0,
     traffic=0,
     roadside=0,
-    masks=True,
+    masks='geometry',
 )
 TRACE = 'timestamp,angle,torque,speed\n'
 
@@ -172,11 +173,11 @@ def test_road_coordinates_of_pixels_agree_with_projected_points():
 
 def test_car_hides_the_road_and_leaves_the_rest():
     drive = SynthDrive(bare())
-    canvas = Canvas(np.zeros((120, 160, 4), np.uint8), np.ones((120, 160), bool))
+    canvas = Canvas(np.zeros((120, 160, 4), np.uint8), np.full((120, 160), GROUND, np.uint8))
     shape = CarShape.drawn(np.random.default_rng(0))
     car = Car(shape, oncoming=False, across=0.0, place=lambda _: 15.0)
     draw_car(canvas, car, 15.0, drive.course, drive.view(0), 119.0, 1.0)
-    hidden = ~canvas.mask
+    hidden = canvas.mask == SCENERY
     width = drive.camera.focal_length * 2 * np.abs(shape.corners[14:, 1]).max() / 13
     columns = np.flatnonzero(hidden.any(0))
     assert np.ptp(columns) == pytest.approx(width, abs=3)
@@ -186,11 +187,11 @@ def test_car_hides_the_road_and_leaves_the_rest():
 
 def test_car_behind_a_crest_is_not_drawn():
     drive = SynthDrive(bare())
-    canvas = Canvas(np.zeros((120, 160, 4), np.uint8), np.ones((120, 160), bool))
+    canvas = Canvas(np.zeros((120, 160, 4), np.uint8), np.full((120, 160), GROUND, np.uint8))
     shape = CarShape.drawn(np.random.default_rng(0))
     car = Car(shape, oncoming=True, across=3.0, place=lambda _: 30.0)
     draw_car(canvas, car, 30.0, drive.course, drive.view(0), -5.0, 1.0)
-    assert canvas.mask.all()
+    assert (canvas.mask == GROUND).all()
     assert not canvas.picture.any()
 
 
@@ -232,7 +233,7 @@ def test_winding_roads_stay_drivable():
 
 
 def test_same_seed_gives_the_same_frames_whatever_was_drawn_before():
-    config = SynthConfig(duration=0.5, seed=5, width=160, height=120, masks=True)
+    config = SynthConfig(duration=0.5, seed=5, width=160, height=120, masks='geometry')
     first = list(frames(config))
     assert len(first) == 10
     threads = cv2.getNumThreads()
@@ -385,7 +386,7 @@ def test_masks_lie_beside_the_bag(tmp_path):
         assert archive.namelist() == [f'{frame.stamp_ns}.png' for frame in drawn]
         data = archive.read(f'{drawn[2].stamp_ns}.png')
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
-    np.testing.assert_array_equal(stored > 0, drawn[2].mask)
+    np.testing.assert_array_equal(stored, drawn[2].mask)
 
 
 def test_taken_place_is_an_error_and_stays_as_it_was(tmp_path):

@@ -5,26 +5,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from signattn.masks import NOTHING, SCENERY
+
 Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """A picture in the making, and where it shows the road's geometry so far.
+    """A picture in the making, and what its pixels show so far.
 
     Attributes:
         picture: (H, W, 4) uint8, RGB and a fourth value that is ignored; OpenCV is faster with
             four.
-        mask: (H, W) bool; None where it isn't wanted.
+        mask: (H, W) uint8, values of ``signattn.masks``; None where it isn't wanted.
     """
 
     picture: Bytes
-    mask: NDArray[np.bool_] | None
+    mask: Bytes | None
 
     @classmethod
     def empty(cls, height: int, width: int, *, masked: bool) -> 'Canvas':
         """A canvas of a size in px whose picture is still undefined."""
-        mask = np.zeros((height, width), np.bool_) if masked else None
+        mask = np.full((height, width), NOTHING, np.uint8) if masked else None
         return cls(np.empty((height, width, 4), np.uint8), mask)
 
     def part(self, rows: slice, columns: slice = slice(None)) -> 'Canvas':
@@ -33,6 +35,6 @@ class Canvas:
         return Canvas(self.picture[rows, columns], mask)
 
     def hide(self, hidden: NDArray[np.bool_]) -> None:
-        """Clear the mask where (H, W) something stands before the road."""
+        """Mark where (H, W) something stands before the road."""
         if self.mask is not None:
-            self.mask[hidden] = False
+            self.mask[hidden] = SCENERY

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FORMATS = ('ros1', 'sqlite3', 'mcap')
+MASKS = ('none', 'geometry', 'causal')
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class SynthConfig:
         traffic: Density of other cars; 0 for none.
         roadside: Density of trees, posts and signs; 0 for none.
         quality: JPEG quality from 1 to 100.
-        masks: Whether to write, or give, the mask of the road's geometry with every picture.
+        masks: Masks to write, or give, with every picture: 'none'; 'geometry', where lane markings
+            and road edges are visible; or 'causal', what changes when the road ahead is bent.
+        mask_curvature: 1/m, by how much the road is bent to either side for a causal mask.
     """
 
     duration: float = 60.0
@@ -57,7 +60,8 @@ class SynthConfig:
     traffic: float = 1.0
     roadside: float = 1.0
     quality: int = 90
-    masks: bool = False
+    masks: str = 'none'
+    mask_curvature: float = 1e-4
 
     def __post_init__(self) -> None:
         """Refuse what can't be driven or drawn."""
@@ -67,8 +71,9 @@ class SynthConfig:
                 raise ValueError(f'{field.name} must be finite, got {value}')
         _between('duration', self.duration, 0.05, 24 * 3600, 's')
         _between('seed', self.seed, 0, 2**63 - 1, '')
-        if self.format not in FORMATS:
-            raise ValueError(f'format must be one of {list(FORMATS)}, got {self.format!r}')
+        _one_of('format', self.format, FORMATS)
+        _one_of('masks', self.masks, MASKS)
+        _between('mask_curvature', self.mask_curvature, 1e-6, 0.01, '1/m')
         _between('trace_start', self.trace_start, 0, math.inf, 's')
         if self.trace is None and self.trace_start > 0:
             raise ValueError(f'trace_start must be 0 without a trace, got {self.trace_start}')
@@ -87,6 +92,11 @@ class SynthConfig:
         for name in ('motion', 'hills', 'traffic', 'roadside'):
             _between(name, getattr(self, name), 0, 4, '')
         _between('quality', self.quality, 1, 100, '')
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f'{name} must be one of {list(known)}, got {value!r}')
 
 
 def _between(name: str, value: float, low: float, high: float, unit: str) -> None:

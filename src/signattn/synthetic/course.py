@@ -102,14 +102,14 @@ def _random_course(config: SynthConfig, vehicle: Vehicle, rng: np.random.Generat
     if config.speed is None:
         pace = _suitable_speed(road, top_speed)
         begun = station >= 0
-        moments = _integrate(1 / pace[begun], SPACING)
+        moments = integrate(1 / pace[begun], SPACING)
         travelled = np.interp(time, moments, station[begun])
         speed = np.interp(travelled, station, pace)
     else:
         travelled = time * config.speed
         speed = np.full(time.size, config.speed)
     curvature = np.interp(travelled, station, driven)
-    heading = _integrate(driven, SPACING)
+    heading = integrate(driven, SPACING)
     return _course(
         config,
         rng,
@@ -129,8 +129,8 @@ def _traced_course(
 ) -> Course:
     time, speed, steering_angle = _resample(path, config.trace_start)
     curvature = curvature_from_steering(steering_angle, speed, vehicle)
-    travelled = _integrate(speed, TICK)
-    turned = _integrate(curvature * speed, TICK)
+    travelled = integrate(speed, TICK)
+    turned = integrate(curvature * speed, TICK)
     drive = slice(0, math.floor(min(config.duration, time[-1]) / TICK + 1e-6) + 1)
     station = np.arange(-BEHIND, travelled[drive][-1] + AHEAD, SPACING)
     return _course(
@@ -153,8 +153,8 @@ def _course(
     return Course(
         station=station,
         heading=heading,
-        x=_integrate(np.cos(heading), SPACING),
-        y=_integrate(np.sin(heading), SPACING),
+        x=integrate(np.cos(heading), SPACING),
+        y=integrate(np.sin(heading), SPACING),
         z=_elevation(station.size, config.hills, rng),
         **columns,
     )
@@ -167,13 +167,13 @@ def _traced_heading(
     moved = np.concatenate([[True], np.diff(travelled) > 0])
     heading: Array = np.interp(station, travelled[moved], turned[moved])
     beyond = station > travelled[-1]
-    own = _integrate(winding_curvature(int(beyond.sum()) + 1, rng), SPACING)[1:]
+    own = integrate(winding_curvature(int(beyond.sum()) + 1, rng), SPACING)[1:]
     heading[beyond] += own
     return heading
 
 
-def _integrate(rate: Array, step: float) -> Array:
-    """Trapezoidal integral from 0."""
+def integrate(rate: Array, step: float) -> Array:
+    """Trapezoidal integral (M,) from 0 of a rate (M,) at even steps."""
     return np.concatenate([[0.0], np.cumsum((rate[1:] + rate[:-1]) / 2) * step])
 
 
@@ -235,7 +235,7 @@ def _elevation(count: int, strength: float, rng: np.random.Generator) -> Array:
     """Height of the road in metres: grades of some 3 %, and longer climbs."""
     grade = 0.022 * smooth_noise(rng, count, 45 / SPACING)
     grade += 0.015 * smooth_noise(rng, count, 160 / SPACING)
-    return strength * _integrate(grade, SPACING)
+    return strength * integrate(grade, SPACING)
 
 
 def _resample(path: Path, start: float) -> tuple[Array, Array, Array]:

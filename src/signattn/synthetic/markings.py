@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from signattn.masks import LINES
 from signattn.synthetic.camera import View
-from signattn.synthetic.canvas import Canvas
+from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.course import smooth_noise
 from signattn.synthetic.ground import Array, Ground, Pixels
 from signattn.synthetic.surface import Lanes
@@ -104,7 +105,7 @@ class Markings:
         """Paint the lines on the ground.
 
         Args:
-            canvas: (R, W), the ground; painted on, its mask set where lines and road edges are.
+            canvas: (R, W), the ground; painted on, its mask marked where lines and road edges are.
             ground: The rows.
             across: (R, W) float32, m.
             view: The view that the ground was seen in.
@@ -121,18 +122,18 @@ class Markings:
             fresh = old + worn[:, None] * (np.array(line.colour, np.float32) + grain - old)
             picture[rows, columns, :3] = np.clip(fresh, 0, 255)
             if mask is not None:
-                mask[rows, columns] |= cover > VISIBLE
+                visible = cover > VISIBLE
+                mask[rows[visible], columns[visible]] = LINES
         if mask is not None:
             self._mark_edges(mask, ground, across, view)
 
-    def _mark_edges(
-        self, mask: NDArray[np.bool_], ground: Ground, across: Pixels, view: View
-    ) -> None:
+    def _mark_edges(self, mask: Bytes, ground: Ground, across: Pixels, view: View) -> None:
         wobble = self.lanes.edge_wobble(ground.station)
         for edge in (self.lanes.left_edge + wobble, self.lanes.right_edge - wobble):
             stripe = _Stripe.seen(edge, 0.12, ground, view, thinnest=1.0)
             rows, columns, cover = stripe.cover(across, np.ones(edge.size, np.float32))
-            mask[rows, columns] |= cover > VISIBLE
+            visible = cover > VISIBLE
+            mask[rows[visible], columns[visible]] = LINES
 
     def _share(self, line: Line, ground: Ground) -> Pixels:
         """Share of each row's stretch of road that is painted."""

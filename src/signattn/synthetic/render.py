@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from signattn.masks import GROUND, LINES, NOTHING
 from signattn.synthetic.backdrop import Backdrop
+from signattn.synthetic.bend import Road, bend_ahead, causal_mask
 from signattn.synthetic.camera import Camera, View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.config import SynthConfig
@@ -35,7 +37,8 @@ class SynthFrame:
     Attributes:
         stamp_ns: ns.
         image: (H, W, 3) uint8 RGB.
-        mask: (H, W) bool, where lane markings and road edges are visible; None if not asked for.
+        mask: (H, W) uint8, the mask that was asked for, its values from ``signattn.masks``; None
+            if none was.
         steering_angle: rad at the wheel, left positive.
         speed: m/s.
         curvature: 1/m, driven, left positive.
@@ -43,7 +46,7 @@ class SynthFrame:
 
     stamp_ns: int
     image: Bytes
-    mask: NDArray[np.bool_] | None
+    mask: Bytes | None
     steering_angle: float
     speed: float
     curvature: float
@@ -82,7 +85,8 @@ class SynthDrive:
         bend = np.gradient(course.heading, course.station)
         self._markings = Markings.drawn(self.lanes, course.station, bend, parts[4])
         self._backdrop = Backdrop(self._wide, parts[5])
-        self._roadside = stand_along(course, self.lanes, config.roadside, parts[6])
+        roadside = stand_along(course, self.lanes, config.roadside, parts[6])
+        self._road = Road(course, roadside)
         self._cars = send_cars(course, self.lanes, config.traffic, parts[7])
         self._motion = CameraMotion(course, config.motion, parts[8])
         self._light = _Light(course, parts[9])
@@ -118,8 +122,8 @@ class SynthDrive:
             raise IndexError(f'index must be from 0 to {len(self) - 1}, got {index}')
         time = index / self.config.rate_hz
         course = self.course
-        roll, exposure = self._view(time, self._wide).roll, self._light.exposure(time)
-        image, mask = self._sensor(self._draw(time), roll, exposure, index)
+        view, exposure = self._view(time, self._wide), self._light.exposure(time)
+        image, mask = self._sensor(self._draw(time, view), view.roll, exposure, index)
         return SynthFrame(
             stamp_ns=self.stamp_ns(index),
             image=image,
@@ -144,51 +148,79 @@ class SynthDrive:
             roll=roll,
         )
 
-    def _draw(self, time: float) -> Canvas:
-        """The picture before roll, exposure and noise, with a margin."""
-        view = self._view(time, self._wide)
+    def _draw(self, time: float, view: View) -> Canvas:
+        """The picture before lens and sensor, with a margin, and the mask that is asked for."""
+        drawn = self._draw_along(self._road, time, view)
+        if drawn.mask is None:
+            return drawn
+        if self.config.masks == 'geometry':
+            drawn.mask[drawn.mask != LINES] = NOTHING
+            return drawn
+        bent = self._draw_bent(time, view)
+        return Canvas(drawn.picture, causal_mask(drawn.picture, drawn.mask, bent))
+
+    def _draw_bent(self, time: float, view: View) -> Iterator[tuple[Bytes, Bytes]]:
+        """The picture with the road ahead bent to the right and to the left, and what it shows."""
         travelled = float(self.course.at_time(time, self.course.travelled))
-        ground = see_ground(self.course, travelled, view, self._wide.height)
-        canvas = Canvas.empty(self._wide.height, self._wide.width, masked=self.config.masks)
+        for by in (-self.config.mask_curvature, self.config.mask_curvature):
+            drawn = self._draw_along(bend_ahead(self._road, travelled, by), time, view)
+            if drawn.mask is not None:
+                yield drawn.picture, drawn.mask
+
+    def _draw_along(self, road: Road, time: float, view: View) -> Canvas:
+        """The picture of a road before lens and sensor, and what its pixels show."""
+        travelled = float(road.course.at_time(time, road.course.travelled))
+        ground = see_ground(road.course, travelled, view, self._wide.height)
+        masked = self.config.masks != 'none'
+        canvas = Canvas.empty(self._wide.height, self._wide.width, masked=masked)
         self._backdrop.paint(canvas.picture[: ground.top], view)
         if ground.depth.size:
             self._draw_ground(canvas.part(slice(ground.top, None)), ground, view)
-        self._draw_things(canvas, ground, view, time, travelled)
+        self._draw_things(canvas, road, ground, view, time)
         return canvas
 
     def _draw_ground(self, canvas: Canvas, ground: Ground, view: View) -> None:
         across, along = ground.lateral(self._tangent)
         seen = Canvas(self._surface.picture(ground, across, along), canvas.mask)
+        if seen.mask is not None:
+            seen.mask[:] = GROUND
         self._markings.paint(seen, ground, across, view)
         canvas.picture[:] = self._light.lay(seen.picture, ground)
 
     def _draw_things(
-        self, canvas: Canvas, ground: Ground, view: View, time: float, travelled: float
+        self, canvas: Canvas, road: Road, ground: Ground, view: View, time: float
     ) -> None:
         """Draw the roadside and the cars, far to near."""
+        travelled = float(road.course.at_time(time, road.course.travelled))
         cars = []
         for car in self._cars:
             station = car.place(time)
             if travelled + 2 < station < travelled + FARTHEST:
                 cars.append((station, car))
         cars.sort(key=operator.itemgetter(0))
-        things = boxes(self._roadside, travelled, view, ground.hidden_below)
+        things = boxes(road.roadside, travelled, view, ground.hidden_below)
         for depth, sprite, box, lowest in things:
             while cars and cars[-1][0] > travelled + depth:
-                self._draw_car(canvas, *cars.pop(), ground, view)
+                self._draw_car(canvas, road.course, *cars.pop(), ground, view)
             sprite.draw(canvas, box, lowest)
         while cars:
-            self._draw_car(canvas, *cars.pop(), ground, view)
+            self._draw_car(canvas, road.course, *cars.pop(), ground, view)
 
     def _draw_car(
-        self, canvas: Canvas, station: float, car: Car, ground: Ground, view: View
+        self,
+        canvas: Canvas,
+        course: Course,
+        station: float,
+        car: Car,
+        ground: Ground,
+        view: View,
     ) -> None:
-        along = float(np.interp(station, self.course.station, self.course.x))
-        aside = float(np.interp(station, self.course.station, self.course.y))
+        along = float(course.at_station(station, course.x))
+        aside = float(course.at_station(station, course.y))
         depth = view.relative(np.array(along), np.array(aside), np.array(view.z))[0]
         lowest = float(np.interp(depth, *ground.hidden_below))
         light = self._light.at(station)
-        draw_car(canvas, car, station, self.course, view, lowest, light)
+        draw_car(canvas, car, station, course, view, lowest, light)
 
 
 def frames(config: SynthConfig) -> Iterator[SynthFrame]:

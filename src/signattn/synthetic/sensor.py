@@ -4,7 +4,6 @@ import math
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.config import SynthConfig
@@ -40,7 +39,7 @@ class Sensor:
 
     def __call__(
         self, canvas: Canvas, roll: float, exposure: float, index: int
-    ) -> tuple[Bytes, NDArray[np.bool_] | None]:
+    ) -> tuple[Bytes, Bytes | None]:
         """Take the picture.
 
         Args:
@@ -50,7 +49,7 @@ class Sensor:
             index: Number of the frame, from which its noise is drawn.
 
         Returns:
-            The picture (H, W, 3) uint8 RGB, and the mask (H, W) or None.
+            The picture (H, W, 3) uint8 RGB, and the mask (H, W) uint8 or None.
         """
         height, width = canvas.picture.shape[:2]
         matrix = cv2.getRotationMatrix2D(
@@ -70,9 +69,8 @@ class Sensor:
             cv2.subtract(target, self._darker[part], dst=target)
         if canvas.mask is None:
             return np.asarray(image, np.uint8), None
-        mask = canvas.mask.view(np.uint8) * np.uint8(255)
-        mask = np.asarray(cv2.warpAffine(mask, matrix, self._size), np.uint8)
-        return np.asarray(image, np.uint8), mask > 127
+        mask = cv2.warpAffine(canvas.mask, matrix, self._size, flags=cv2.INTER_NEAREST)
+        return np.asarray(image, np.uint8), np.asarray(mask, np.uint8)
 
     def _curve(self, exposure: float) -> Bytes:
         """Table (256, 1, 3) from light to pixel value."""

@@ -102,6 +102,18 @@ class Roadside:
     height: NDArray[np.float64]
     kind: NDArray[np.int64]
 
+    def part(self, some: slice) -> 'Roadside':
+        """Some of the things."""
+        return Roadside(
+            self.sprites,
+            self.station[some],
+            self.x[some],
+            self.y[some],
+            self.z[some],
+            self.height[some],
+            self.kind[some],
+        )
+
 
 def stand_along(
     course: Course, lanes: Lanes, density: float, rng: np.random.Generator

@@ -1,18 +1,10 @@
 """A synthetic drive as a bag with the topics of the Udacity car."""
 
-import os
-import tempfile
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, cast
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from signattn.bag import BagWriter
+from signattn.masks import MaskWriter, write_masks
 from signattn.synthetic.config import SynthConfig
 from signattn.synthetic.render import SynthDrive
 
@@ -38,11 +30,11 @@ def synth(out: Path, config: SynthConfig) -> Path:
     storage = cast('Literal["ros1", "sqlite3", "mcap"]', config.format)
     writer = BagWriter(out, storage)
     drive = SynthDrive(config)
-    if not config.masks:
+    if config.masks == 'none':
         with writer:
             _write(writer, drive, None)
         return out
-    with writer, _whole_zip(masks_path(out)) as masks:
+    with writer, write_masks(masks_path(out)) as masks:
         _write(writer, drive, masks)
     return out
 
@@ -52,7 +44,7 @@ def masks_path(out: Path) -> Path:
     return out.with_name(f'{out.name.removesuffix(".bag")}.masks.zip')
 
 
-def _write(writer: BagWriter, drive: SynthDrive, masks: zipfile.ZipFile | None) -> None:
+def _write(writer: BagWriter, drive: SynthDrive, masks: MaskWriter | None) -> None:
     camera = drive.camera
     reported_ns = 0
     for index in range(len(drive)):
@@ -70,7 +62,7 @@ def _write(writer: BagWriter, drive: SynthDrive, masks: zipfile.ZipFile | None) 
             camera.height,
         )
         if masks is not None and frame.mask is not None:
-            _store(masks, frame.stamp_ns, frame.mask)
+            masks.add(frame.stamp_ns, frame.mask)
     _report(writer, drive, reported_ns, round(drive.course.duration * 1e9))
 
 
@@ -86,26 +78,3 @@ def _report(writer: BagWriter, drive: SynthDrive, begin_ns: int, end_ns: int) ->
         )
         begin_ns += STEERING_STEP_NS
     return begin_ns
-
-
-def _store(masks: zipfile.ZipFile, stamp_ns: int, mask: NDArray[np.bool_]) -> None:
-    _, png = cv2.imencode(
-        '.png', mask.view(np.uint8) * np.uint8(255), [cv2.IMWRITE_PNG_BILEVEL, 1]
-    )
-    # A fixed date, so that the same drive gives the same file.
-    masks.writestr(zipfile.ZipInfo(f'{stamp_ns}.png'), png.tobytes())
-
-
-@contextmanager
-def _whole_zip(path: Path) -> Iterator[zipfile.ZipFile]:
-    """A zip file that appears when the block ends well, or not at all."""
-    if path.exists():
-        raise ValueError(f'{path} must not exist yet, got an older one; remove it first')
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
-    try:
-        with os.fdopen(handle, 'wb') as file, zipfile.ZipFile(file, 'w') as archive:
-            yield archive
-        Path(name).chmod(0o644)
-        Path(name).rename(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
