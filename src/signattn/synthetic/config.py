@@ -1,12 +1,30 @@
 """What a synthetic drive is made of: the options of the renderer."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 FORMATS = ('ros1', 'sqlite3', 'mcap')
 MASKS = ('none', 'geometry', 'causal')
+RANGES = {
+    'duration': (0.05, 24 * 3600, 's'),
+    'seed': (0, 2**63 - 1, ''),
+    'trace_start': (0, math.inf, 's'),
+    'curvature': (-0.1, 0.1, '1/m'),
+    'speed': (0, 60, 'm/s'),
+    'width': (64, 4096, 'px'),
+    'height': (48, 4096, 'px'),
+    'rate_hz': (1, 200, 'Hz'),
+    'fov_deg': (10, 100, 'deg'),
+    'wander': (0, 0.6, 'm'),
+    'motion': (0, 4, ''),
+    'hills': (0, 4, ''),
+    'traffic': (0, 4, ''),
+    'roadside': (0, 4, ''),
+    'quality': (1, 100, ''),
+    'mask_curvature': (1e-6, 0.01, '1/m'),
+    'cue': (-1, 1, ''),
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,8 @@ class SynthConfig:
         masks: Masks to write, or give, with every picture: 'none'; 'geometry', where lane markings
             and road edges are visible; or 'causal', what changes when the road ahead is bent.
         mask_curvature: 1/m, by how much the road is bent to either side for a causal mask.
+        cue: From -1 to 1, correlation of two lamps at the picture's edge with the bend that is
+            driven: a false cue, planted to see whether a network uses it; None for no lamps.
     """
 
     duration: float = 60.0
@@ -62,36 +82,20 @@ class SynthConfig:
     quality: int = 90
     masks: str = 'none'
     mask_curvature: float = 1e-4
+    cue: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can't be driven or drawn."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f'{field.name} must be finite, got {value}')
-        _between('duration', self.duration, 0.05, 24 * 3600, 's')
-        _between('seed', self.seed, 0, 2**63 - 1, '')
+        for name, (low, high, unit) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None:
+                _between(name, value, low, high, unit)
         _one_of('format', self.format, FORMATS)
         _one_of('masks', self.masks, MASKS)
-        _between('mask_curvature', self.mask_curvature, 1e-6, 0.01, '1/m')
-        _between('trace_start', self.trace_start, 0, math.inf, 's')
         if self.trace is None and self.trace_start > 0:
             raise ValueError(f'trace_start must be 0 without a trace, got {self.trace_start}')
         if self.trace is not None and (self.curvature is not None or self.speed is not None):
             raise ValueError('curvature and speed must be None with a trace, which gives both')
-        if self.curvature is not None:
-            _between('curvature', self.curvature, -0.1, 0.1, '1/m')
-        if self.speed is not None:
-            _between('speed', self.speed, 0, 60, 'm/s')
-        _between('width', self.width, 64, 4096, 'px')
-        _between('height', self.height, 48, 4096, 'px')
-        _between('rate_hz', self.rate_hz, 1, 200, 'Hz')
-        if self.fov_deg is not None:
-            _between('fov_deg', self.fov_deg, 10, 100, 'deg')
-        _between('wander', self.wander, 0, 0.6, 'm')
-        for name in ('motion', 'hills', 'traffic', 'roadside'):
-            _between(name, getattr(self, name), 0, 4, '')
-        _between('quality', self.quality, 1, 100, '')
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
@@ -100,6 +104,8 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def _between(name: str, value: float, low: float, high: float, unit: str) -> None:
+    if not math.isfinite(value):
+        raise ValueError(f'{name} must be finite, got {value}')
     if not low <= value <= high:
         text = f'{name} must be from {low} to {high} {unit}'.rstrip()
         raise ValueError(f'{text}, got {value}')

@@ -17,6 +17,7 @@ from signattn.synthetic.camera import Camera, View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.config import SynthConfig
 from signattn.synthetic.course import Course, lay_course, smooth_noise
+from signattn.synthetic.cue import Cue
 from signattn.synthetic.ego import CameraMotion
 from signattn.synthetic.ground import Ground, see_ground
 from signattn.synthetic.markings import Markings, smooth_noise_on
@@ -73,7 +74,7 @@ class SynthDrive:
             ValueError: If the trace or the vehicle file is unusable.
         """
         # One source each, so that one part's draws don't change the others.
-        parts = np.random.default_rng(config.seed).spawn(20)
+        parts = np.random.default_rng(config.seed).spawn(32)
         self.config = config
         self.course = lay_course(config, parts[0])
         self.camera = Camera.drawn(config.width, config.height, config.fov_deg, parts[1])
@@ -91,6 +92,9 @@ class SynthDrive:
         self._motion = CameraMotion(course, config.motion, parts[8])
         self._light = _Light(course, parts[9])
         self._sensor = Sensor(config, parts[9])
+        self._cue = None
+        if config.cue is not None:
+            self._cue = Cue((config.width, config.height), course, config.cue, parts[20])
         column = np.arange(self._wide.width) - self._wide.cx
         self._tangent = np.asarray(column / self._wide.focal_length)
 
@@ -124,6 +128,8 @@ class SynthDrive:
         course = self.course
         view, exposure = self._view(time, self._wide), self._light.exposure(time)
         image, mask = self._sensor(self._draw(time, view), view.roll, exposure, index)
+        if self._cue is not None:
+            self._cue.show(image, mask, time)
         return SynthFrame(
             stamp_ns=self.stamp_ns(index),
             image=image,
