@@ -22,7 +22,7 @@ def blank(score, temperature=1.0, hidden=1):
 
 
 def attend(attention, features, h):
-    return attention(attention.project(features), h)
+    return attention(attention.project(features), h).exp()
 
 
 @pytest.mark.parametrize('score', SCORES)

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from signattn.model import PRESETS, Network, NetworkConfig
 from signattn.model.attention import Attention
 from signattn.model.encoder import CELLS, CHANNELS
+from signattn.model.gating import KINDS
 
 LN_3 = math.log(3)  # sigmoid of it is 3/4
 CLEAR = 84
@@ -450,7 +451,8 @@ def test_frames_of_another_shape_are_refused(shape):
 @pytest.mark.parametrize(
     ('given', 'text'),
     [
-        ({'attention': 'soft'}, "attention must be one of ('sign',), got 'soft'"),
+        ({'attention': 'hard'}, f"attention must be one of {KINDS}, got 'hard'"),
+        ({'head': 'none'}, "head must be one of ('gated', 'kim'), got 'none'"),
         ({'split': 'thirds'}, "split must be one of ('halves', 'shared'), got 'thirds'"),
         (
             {'score': 'free'},

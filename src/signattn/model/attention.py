@@ -56,16 +56,16 @@ class Attention(nn.Module):
         return projected
 
     def forward(self, projected: Tensor, h: Tensor) -> Tensor:
-        """Attention of one step.
+        """Log of the attention of one step, exact also where α underflows.
 
         Args:
             projected: (B, L, K) float32, as ``project`` gives it.
             h: (B, hidden) float32, the LSTM's hidden state before the step.
 
         Returns:
-            (B, L) float32, at least 0, sums to 1.
+            (B, L) float32, log α; α sums to 1.
         """
-        return torch.softmax(self.score(projected, h) / self.temperature, dim=-1)
+        return torch.log_softmax(self.score(projected, h) / self.temperature, dim=-1)
 
     def score(self, projected: Tensor, h: Tensor) -> Tensor:
         """Logits of one step.

@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from signattn.model.attention import Attention, Score
 from signattn.model.encoder import CELLS, CHANNELS, COLUMNS, ROWS, Encoder
-from signattn.model.quantize import attended_sign, quantize
+from signattn.model.gating import ACTING, FLOAT, KINDS, WITHOUT, Gating, Kind
+from signattn.model.quantize import quantize
 
 State = tuple[Tensor, Tensor]
 """(h, c), each (B, hidden): the LSTM's state before the next frame."""
@@ -22,7 +23,8 @@ class Output(NamedTuple):
 
     Attributes:
         curvature: (B, T) float32, 1/m, left positive.
-        attention: (B, T, 10, 20) float32, sums to 1 over the cells.
+        attention: (B, T, 10, 20) float32, sums to 1 over the cells; uniform where the network
+            has none.
         state: State to carry into the next window.
     """
 
@@ -32,12 +34,27 @@ class Output(NamedTuple):
 
 
 _CHOICES = {
-    'attention': ('sign',),
+    'attention': KINDS,
+    'head': ('gated', 'kim'),
     'split': ('halves', 'shared'),
     'score': ('projected', 'bounded', 'bounded_per_cell'),
     'conv2_kernel': (3, 5),
     'encoder_norm': ('none', 'batch'),
 }
+_QUANTISED = tuple(kind for kind in KINDS if kind not in FLOAT)
+_ATTENDING = tuple(kind for kind in KINDS if kind not in WITHOUT)
+_USERS: dict[str, tuple[Kind, ...]] = {
+    'split': _QUANTISED,
+    'bits': _QUANTISED,
+    'range_b': _QUANTISED,
+    'learn_range': _QUANTISED,
+    'score': _ATTENDING,
+    'temperature': _ATTENDING,
+    'budget': ('topk',),
+    'threshold': ('gate', 'ramp'),
+    'gain': ('stochastic',),
+}
+"""Which kinds of attention look at an option."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +63,12 @@ class NetworkConfig:
 
     Attributes:
         hidden: Size of the LSTM's hidden state.
-        attention: What α acts on. ``sign``: the paper's method.
+        attention: What α does to the features; see ``Gating``. ``sign``: the paper's method.
+        head: ``gated``: Eq. 10, from the state before the frame. ``kim``: from the state behind
+            it and the products, as in the release that goes with Kim and Canny 2017.
+        budget: Open cells of ``topk``, 1 to 200.
+        threshold: τ of ``gate`` and ``ramp``, on α times the number of cells.
+        gain: Of ``stochastic``: P(+1) = σ(gain · αL · x).
         split: Where sign and amplitude come from: ``halves`` of the 64 channels (Fig. 3), or both
             from all of them (``shared``, Eqs. 4 to 9).
         score: Reading of Eq. 11; see ``Attention``.
@@ -60,7 +82,11 @@ class NetworkConfig:
     """
 
     hidden: int = 1024
-    attention: Literal['sign'] = 'sign'
+    attention: Kind = 'sign'
+    head: Literal['gated', 'kim'] = 'gated'
+    budget: int = 50
+    threshold: float = 4.0
+    gain: float = 4.0
     split: Literal['halves', 'shared'] = 'halves'
     score: Score = 'projected'
     temperature: float = 1.0
@@ -80,17 +106,37 @@ class NetworkConfig:
             raise ValueError(f'hidden must be an integer of at least 1, got {self.hidden!r}')
         if not isinstance(self.bits, int) or not 1 <= self.bits <= 24:
             raise ValueError(f'bits must be an integer in 1..24, got {self.bits!r}')
-        for name in ('temperature', 'range_b'):
+        if not isinstance(self.budget, int) or not 1 <= self.budget <= CELLS:
+            raise ValueError(f'budget must be an integer in 1..{CELLS}, got {self.budget!r}')
+        for name in ('temperature', 'range_b', 'threshold', 'gain'):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f'{name} must be above 0, got {value!r}')
         if not 0 <= self.dropout < 1:
             raise ValueError(f'dropout must be in [0, 1), got {self.dropout!r}')
+        self._refuse_contradictions()
+
+    def _refuse_contradictions(self) -> None:
+        """Refuse options that the chosen attention doesn't look at."""
+        for name, users in _USERS.items():
+            value, default = getattr(self, name), self.__dataclass_fields__[name].default
+            if self.attention not in users and value != default:
+                raise ValueError(
+                    f'{name} must be left at {default!r} with attention {self.attention!r}, which '
+                    f'has no use for it, got {value!r}'
+                )
+
+    @property
+    def channels(self) -> int:
+        """Products of a cell."""
+        if self.attention == 'soft':
+            return CHANNELS
+        return CHANNELS // 2 if self.split == 'halves' else CHANNELS
 
     @property
     def products(self) -> int:
         """Length of x̂: what the LSTM and the output see of a frame."""
-        return CELLS * (CHANNELS // 2 if self.split == 'halves' else CHANNELS)
+        return CELLS * self.channels
 
 
 PRESETS: dict[str, Callable[[], NetworkConfig]] = {
@@ -101,11 +147,11 @@ PRESETS: dict[str, Callable[[], NetworkConfig]] = {
 
 
 class Network(nn.Module):
-    """Sign-only quantized attention LSTM.
+    """Sign-only quantized attention LSTM, its baselines and what goes beyond it.
 
-    In the forward pass α changes nothing, now or later: sign(α x) = sign(x). It is trained by the
-    straight-through gradient alone, and says where the network was taught to look, not what the
-    answer rests on.
+    With ``attention: sign`` α changes nothing in the forward pass, now or later: sign(α x) =
+    sign(x). It is trained by the straight-through gradient alone, and says where the network was
+    taught to look, not what the answer rests on.
 
     Source: Tashiro and Awano 2023, Fig. 2 and Eqs. 4 to 15.
     """
@@ -119,10 +165,18 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(config.conv2_kernel, config.encoder_norm)
-        self.attention = Attention(config.hidden, config.score, config.temperature)
+        self.attention = (
+            Attention(config.hidden, config.score, config.temperature)
+            if config.attention in _ATTENDING
+            else None
+        )
+        self.gating = Gating(config.attention, config.budget, config.threshold, config.gain)
         self.lstm = nn.LSTMCell(config.products, config.hidden)
-        self.gate = nn.Linear(config.hidden, config.products)  # W_α, b_α
-        self.output = nn.Linear(config.products, 1)  # W_β, b_β
+        width = 1 if config.head == 'gated' else config.hidden
+        state_width = config.products if config.head == 'gated' else config.hidden
+        self.gate = nn.Linear(config.hidden, state_width)  # W_α, b_α
+        self.output = nn.Linear(config.products, width)  # W_β, b_β
+        self.last = nn.Linear(config.hidden, 1) if config.head == 'kim' else None
         self.initial_h = nn.Linear(CHANNELS, config.hidden)
         self.initial_c = nn.Linear(CHANNELS, config.hidden)
         self.dropout = nn.Dropout(config.dropout)
@@ -141,18 +195,22 @@ class Network(nn.Module):
             hidden = self.config.hidden
             self.lstm.bias_ih[hidden : 2 * hidden] = 1.0  # forget gate: remember at first
 
-    def forward(self, frames: Tensor, state: State | None = None) -> Output:
+    def forward(
+        self, frames: Tensor, state: State | None = None, attention: Tensor | None = None
+    ) -> Output:
         """Answer a window of frames, one step after the other.
 
         Args:
             frames: (B, T, 3, 80, 160) float32, HSV, as ``preprocess.scale`` gives it.
             state: State carried from the frames before; None to begin at the first one.
+            attention: (B, T, 10, 20) float32, above 0, sums to 1: taken instead of the network's
+                own, to see what it changes.
 
         Returns:
             Curvature, attention, and the state to carry on.
 
         Raises:
-            ValueError: If frames have another shape.
+            ValueError: If frames or attention have another shape.
         """
         if (
             frames.dim() != 5
@@ -160,50 +218,106 @@ class Network(nn.Module):
             or not len(frames[0])
         ):
             raise ValueError(f'frames must be (B, T, 3, 80, 160), got {tuple(frames.shape)}')
-        features = self.encoder(frames.flatten(0, 1)).unflatten(
-            0, frames.shape[:2]
-        )  # (B, T, L, D)
+        features = self.encoder(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        return self.answer(features, state, attention)
+
+    def answer(
+        self, features: Tensor, state: State | None = None, attention: Tensor | None = None
+    ) -> Output:
+        """Everything behind the encoder.
+
+        Args:
+            features: (B, T, L, D) float32.
+            state: As in ``forward``.
+            attention: As in ``forward``.
+
+        Returns:
+            As ``forward``.
+
+        Raises:
+            ValueError: If attention has another shape.
+        """
+        shape = (*features.shape[:2], ROWS, COLUMNS)
+        if attention is not None and attention.shape != shape:
+            raise ValueError(f'attention must be {shape}, got {tuple(attention.shape)}')
         signed, amplitude = self._split(features)  # (B, T, L, C) each
-        projected = self.attention.project(features)  # (B, T, L, K)
-        h, c = state if state is not None else self.initial_state(features[:, 0])
+        projected = (
+            self.attention.project(features) if self.attention else features
+        )  # (B, T, L, K)
+        given = None if attention is None else attention.flatten(2).log().unbind(1)
+        if state is None:
+            openness = self._first_openness(projected[:, 0], None if given is None else given[0])
+            state = self.initial_state(features[:, 0], openness)
+        h, c = state
 
         curvatures, attentions = [], []
         # Unbound once: the gradient of indexing in the loop would be as large as all steps.
         per_step = zip(projected.unbind(1), signed.unbind(1), amplitude.unbind(1), strict=True)
-        for step_projected, step_signed, step_amplitude in per_step:
-            attention = self.attention(step_projected, h)  # (B, L)
-            products = attended_sign(step_signed, attention) * step_amplitude  # (B, L, C), Eq. 9
+        for t, (step_projected, step_signed, step_amplitude) in enumerate(per_step):
+            attended = given[t] if given else self._attend(step_projected, h)  # (B, L), log α
+            products = self.gating(step_signed, step_amplitude, attended)  # (B, L, C), Eq. 9
             products = self.dropout(products.flatten(1))  # (B, L·C)
-            curvatures.append(self._answer(h, products))
-            attentions.append(attention)
+            before = h
             h, c = self.lstm(products, (h, c))
-        attention = torch.stack(attentions, 1).unflatten(2, (ROWS, COLUMNS))
-        return Output(torch.stack(curvatures, 1), attention, (h, c))
+            curvatures.append(self._answer(before, h, products))
+            attentions.append(attended.exp())
+        stacked = torch.stack(attentions, 1).unflatten(2, (ROWS, COLUMNS))
+        return Output(torch.stack(curvatures, 1), stacked, (h, c))
 
-    def initial_state(self, features: Tensor) -> State:
+    def initial_state(self, features: Tensor, openness: Tensor | None = None) -> State:
         """State before the first frame, from the mean of its features.
 
         Args:
             features: (B, L, D) float32, of the first frame.
+            openness: (B, L) float32, weight of each cell in the mean; all alike if not given.
 
         Returns:
             (h, c), each (B, hidden).
 
         Source: Tashiro and Awano 2023, Eqs. 13 and 14; tanh as in Xu et al. 2015.
         """
-        mean = features.mean(1)
+        if openness is None:
+            mean = features.mean(1)
+        else:
+            weight = openness[..., None]  # (B, L, 1)
+            mean = (features * weight).sum(1) / weight.sum(1).clamp(min=1e-6)
         return torch.tanh(self.initial_h(mean)), torch.tanh(self.initial_c(mean))
+
+    def _first_openness(self, projected: Tensor, log_attention: Tensor | None) -> Tensor | None:
+        """Where α acts, closed cells must not speak through the first state either.
+
+        α is then that of an empty state, if it isn't given.
+        """
+        if self.config.attention not in ACTING:
+            return None
+        if log_attention is None:
+            nothing = projected.new_zeros(len(projected), self.config.hidden)
+            log_attention = self._attend(projected, nothing)
+        return self.gating.openness(log_attention)
+
+    def _attend(self, projected: Tensor, h: Tensor) -> Tensor:
+        """Log α, (B, L); uniform where the network has no attention."""
+        if self.attention is None:
+            return projected.new_full(projected.shape[:2], -math.log(CELLS))
+        log_attention: Tensor = self.attention(projected, h)
+        return log_attention
 
     def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """What the sign is taken of, and the quantised amplitude (Eqs. 5 and 6)."""
+        if self.config.attention in FLOAT:
+            chosen = features[..., : self.config.channels]
+            return chosen, chosen
         signed = to_amplitude = features
         if self.config.split == 'halves':
             signed, to_amplitude = features.chunk(2, dim=-1)
         amplitude = functional.softplus(to_amplitude)
         return signed, quantize(amplitude, 0.0, self.range_b, self.config.bits)
 
-    def _answer(self, h: Tensor, products: Tensor) -> Tensor:
-        """Curvature from the state before the frame and the frame's products, (B,); Eq. 10."""
-        gated = torch.sigmoid(self.gate(h)) * products
-        answer: Tensor = self.output(gated)
+    def _answer(self, before: Tensor, behind: Tensor, products: Tensor) -> Tensor:
+        """Curvature from the states before and behind the frame and its products, (B,)."""
+        if self.last is None:
+            answer: Tensor = self.output(torch.sigmoid(self.gate(before)) * products)  # Eq. 10
+        else:
+            mixed = self.gate(self.dropout(behind)) + self.output(products)
+            answer = self.last(self.dropout(mixed))
         return answer.squeeze(-1) * self.curvature_scale

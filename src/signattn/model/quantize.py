@@ -1,4 +1,4 @@
-"""The two step functions of the network, with the gradients that let them be trained."""
+"""The step functions of the network, with the gradients that let them be trained."""
 
 from typing import Any
 
@@ -38,6 +38,19 @@ def quantize(x: Tensor, a: float, b: Tensor, bits: int) -> Tensor:
     step = (b.detach() - a) / (2**bits - 1)
     rounded: Tensor = _Round.apply(clipped, a, step)  # type: ignore[no-untyped-call]
     return rounded
+
+
+def straight_sign(x: Tensor) -> Tensor:
+    """Sign, with the gradient of x.
+
+    Args:
+        x: (...) float.
+
+    Returns:
+        (...) float, −1 or +1; +1 of 0.
+    """
+    one = torch.ones((), dtype=x.dtype, device=x.device)
+    return torch.where(x >= 0, one, -one) + (x - x.detach())  # the second part is 0 exactly
 
 
 class _AttendedSign(torch.autograd.Function):
