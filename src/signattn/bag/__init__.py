@@ -4,6 +4,7 @@
 ``BagWriter`` writes bags with the topics of the Udacity car.
 """
 
+from signattn.bag.find import find_recordings
 from signattn.bag.open import open_recording
 from signattn.bag.recording import (
     BagError,
@@ -27,5 +28,6 @@ __all__ = [
     'Series',
     'Signals',
     'Topic',
+    'find_recordings',
     'open_recording',
 ]
