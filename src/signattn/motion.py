@@ -24,18 +24,31 @@ def image_motion(drive: Drive) -> NDArray[np.float64]:
     shift = np.full(len(drive), np.nan)
     metres = np.full(len(drive), np.nan)
     stamps, speed = drive.stamps_ns, drive.column('speed')
-    window = cv2.createHanningWindow((drive.frames.shape[2], drive.frames.shape[1]), cv2.CV_32F)
     for stretch in drive.stretches():
         before = None
         for index in range(stretch.start, stretch.stop):
-            brightness = drive.frames[index, :, :, 2].astype(np.float32)
+            brightness = drive.frames[index, :, :, 2]
             if before is not None:
-                # Copies: OpenCV multiplies the window into what it's given.
-                pair = before.copy(), brightness.copy()
-                (shift[index], _), _ = cv2.phaseCorrelate(*pair, window)
+                shift[index] = horizontal_shift(before, brightness)
                 metres[index] = speed[index] * (stamps[index] - stamps[index - 1]) / NS_PER_S
             before = brightness
     return _recent(shift, metres, drive.stretches())
+
+
+def horizontal_shift(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
+    """How far a picture moved to the right, by phase correlation.
+
+    Args:
+        before: (H, W) uint8, brightness.
+        after: (H, W) uint8, brightness a moment later.
+
+    Returns:
+        px, fractions included.
+    """
+    window = cv2.createHanningWindow(before.shape[::-1], cv2.CV_32F)
+    # Copies: OpenCV multiplies the window into what it's given.
+    (shift, _), _ = cv2.phaseCorrelate(before.astype(np.float32), after.astype(np.float32), window)
+    return float(shift)
 
 
 def _recent(
