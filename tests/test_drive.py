@@ -148,10 +148,32 @@ def test_over_all_folds_each_frame_is_apart_once_and_never_trained_on(seconds):
     assert (total == 1).all()
 
 
+def test_the_next_fold_validates_and_is_kept_from_training(write_drive):
+    drive = write_drive([0.0] * 240)  # 12 s at 20 Hz
+    split = Split('blocks', folds=3, fold=2, block_s=2, purge_s=0.5, validate=True)
+    train, apart = split.parts(drive)
+    validation = split.validation(drive)
+    seconds = np.arange(240) / 20
+    assert seconds[apart].tolist() == seconds[80:120].tolist() + seconds[200:].tolist()
+    # Blocks 0 and 3, without 0.5 s behind block 2, at 6 s.
+    assert seconds[validation].tolist() == seconds[:40].tolist() + seconds[130:160].tolist()
+    # Blocks 1 and 4, without 0.5 s on either side.
+    assert seconds[train].tolist() == seconds[50:70].tolist() + seconds[170:190].tolist()
+
+
+def test_without_a_validation_fold_nothing_validates(write_drive):
+    drive = write_drive([0.0] * 240)
+    assert not Split('blocks', folds=3).validation(drive).any()
+    end = Split('end', fraction=0.25)
+    np.testing.assert_array_equal(end.validation(drive), end.parts(drive)[1])
+
+
 @pytest.mark.parametrize(
     ('options', 'text'),
     [
         ({'kind': 'random'}, "kind must be none, end or blocks, got 'random'"),
+        ({'kind': 'end', 'validate': True}, 'validate must be with blocks of at least 3 folds, '),
+        ({'kind': 'blocks', 'folds': 2, 'validate': True}, 'validate must be .*, got blocks of 2'),
         ({'fraction': 0.0}, 'fraction must be in (0, 1), got 0.0'),
         ({'fraction': 1.0}, 'fraction must be in (0, 1), got 1.0'),
         ({'folds': 1}, 'fold must be in 0..folds-1 with folds at least 2, got 0 of 1'),

@@ -241,6 +241,8 @@ class Split:
         fold: The fold that is kept apart, 0 to folds − 1.
         block_s: s, length of a block.
         purge_s: s, used by neither part at each border between them.
+        validate: Of ``blocks``: the next fold is kept from training too, to stop early and to
+            choose the best epoch by. Of ``end`` the part that is kept apart serves for that.
     """
 
     kind: Literal['none', 'end', 'blocks'] = 'end'
@@ -249,6 +251,7 @@ class Split:
     fold: int = 0
     block_s: float = 10.0
     purge_s: float = 2.0
+    validate: bool = False
 
     def __post_init__(self) -> None:
         """Refuse splits that aren't."""
@@ -263,6 +266,9 @@ class Split:
             raise ValueError(f'block_s must be above 0, got {self.block_s}')
         if self.purge_s < 0:
             raise ValueError(f'purge_s must be at least 0, got {self.purge_s}')
+        if self.validate and (self.kind != 'blocks' or self.folds < 3):
+            got = f'{self.kind} of {self.folds}'
+            raise ValueError(f'validate must be with blocks of at least 3 folds, got {got}')
 
     def parts(self, drive: Drive) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """The two parts of a drive.
@@ -281,7 +287,37 @@ class Split:
         if self.kind == 'end':
             border = seconds[-1] * (1 - self.fraction)
             return seconds <= border - self.purge_s, seconds > border
-        apart = seconds // self.block_s % self.folds == self.fold
+        train, apart = self._around(seconds, self.fold)
+        if self.validate:
+            train &= self._around(seconds, self._next)[0]
+        return train, apart
+
+    def validation(self, drive: Drive) -> NDArray[np.bool_]:
+        """The part that a training may look at to stop and to choose by.
+
+        Args:
+            drive: The drive.
+
+        Returns:
+            (N,) bool; of ``end`` the part that is kept apart, of ``blocks`` the next fold, without
+            what lies within ``purge_s`` of the part that is kept apart.
+        """
+        if self.kind == 'end':
+            return self.parts(drive)[1]
+        if not self.validate:
+            return np.zeros(len(drive), bool)
+        seconds = (drive.stamps_ns - drive.stamps_ns[0]) / NS_PER_S
+        return self._around(seconds, self._next)[1] & self._around(seconds, self.fold)[0]
+
+    @property
+    def _next(self) -> int:
+        return (self.fold + 1) % self.folds
+
+    def _around(
+        self, seconds: NDArray[np.float64], fold: int
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """What is far from a fold's blocks, and what is in them."""
+        apart = seconds // self.block_s % self.folds == fold
         near = apart.copy()
         for block in np.unique(seconds[apart] // self.block_s):
             first = block * self.block_s - self.purge_s
