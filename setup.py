@@ -80,8 +80,12 @@ setup(
             'rich>=13',
             'rosbags>=0.10.4',
             'scipy>=1.12',
+            'simplejpeg>=1.7',
         ],
+        'dask': ['distributed>=2024.8'],
         'dev': [
+            # A test starts a cluster of its own.
+            'distributed>=2024.8',
             'hypothesis>=6',
             'mypy>=1.13',
             'pandas-stubs',
