@@ -20,6 +20,7 @@ RANGES = {
     'motion': (0, 4, ''),
     'hills': (0, 4, ''),
     'traffic': (0, 4, ''),
+    'junctions': (0, 4, ''),
     'roadside': (0, 4, ''),
     'quality': (1, 100, ''),
     'mask_curvature': (1e-6, 0.01, '1/m'),
@@ -53,6 +54,7 @@ class SynthConfig:
         motion: Strength of pitch, roll and bounce of the camera; 0 for none.
         hills: Strength of the road's ups and downs; 0 for a level road.
         traffic: Density of other cars; 0 for none.
+        junctions: Density of side roads, at which the markings stop; 0 for none.
         roadside: Density of trees, posts and signs; 0 for none.
         quality: JPEG quality from 1 to 100.
         masks: Masks to write, or give, with every picture: 'none'; 'geometry', where lane markings
@@ -78,6 +80,7 @@ class SynthConfig:
     motion: float = 1.0
     hills: float = 1.0
     traffic: float = 1.0
+    junctions: float = 1.0
     roadside: float = 1.0
     quality: int = 90
     masks: str = 'none'

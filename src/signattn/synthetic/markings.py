@@ -10,6 +10,7 @@ from signattn.synthetic.camera import View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.course import smooth_noise
 from signattn.synthetic.ground import Array, Ground, Pixels
+from signattn.synthetic.junctions import Junctions
 from signattn.synthetic.surface import Lanes
 
 STEP = 0.1  # m, resolution along the road of what is painted where
@@ -43,17 +44,25 @@ class Markings:
 
     Attributes:
         lines: What is painted.
+        junctions: Side roads, at which the lines have gaps.
         lanes: Cross section of the road, whose edges count as geometry too.
         start: m, station at which the lines' profiles begin.
     """
 
     lines: tuple[Line, ...]
+    junctions: Junctions
     lanes: Lanes
     start: float
 
     @classmethod
     def drawn(
-        cls, lanes: Lanes, station: Array, curvature: Array, rng: np.random.Generator
+        cls,
+        lanes: Lanes,
+        station: Array,
+        curvature: Array,
+        density: float,
+        rng: np.random.Generator,
+        sides: np.random.Generator,
     ) -> 'Markings':
         """Markings of a rural road: a yellow centre line, white edge lines.
 
@@ -61,14 +70,19 @@ class Markings:
             lanes: Cross section of the road.
             station: (M,) m, of the road's points.
             curvature: (M,) 1/m, of the road there; passing is forbidden in bends.
+            density: Number of side roads against the usual.
             rng: Source of randomness.
+            sides: Source of the sides at which side roads lie.
 
         Returns:
             The lines, in sections: double, dashed on one side, dashed, and crossings without.
         """
         along = np.arange(station[0], station[-1], STEP)
         bend = np.interp(along, station, np.abs(curvature))
-        junctions = _junctions(along, rng)
+        gaps = _gaps(along, density, rng)
+        junctions = np.ones(along.size, bool)
+        for begin, end in gaps:
+            junctions[(along > begin) & (along < end)] = False
         solid, dashed = np.ones(along.size, bool), _dashes(along, rng)
         passing = (smooth_noise_on(along, 60, rng) > 0.6) & (bend < 0.004)
         half = float(rng.uniform(0.09, 0.14))
@@ -99,7 +113,7 @@ class Markings:
                 line(lanes.centre, 0.1, white, studs & junctions)
         line(lanes.right_line, edge_width, white, edges)
         line(lanes.left_line, edge_width, white, edges)
-        return cls(tuple(lines), lanes, float(along[0]))
+        return cls(tuple(lines), Junctions.drawn(gaps, lanes, sides), lanes, float(along[0]))
 
     def paint(self, canvas: Canvas, ground: Ground, across: Pixels, view: View) -> None:
         """Paint the lines on the ground.
@@ -129,9 +143,10 @@ class Markings:
 
     def _mark_edges(self, mask: Bytes, ground: Ground, across: Pixels, view: View) -> None:
         wobble = self.lanes.edge_wobble(ground.station)
-        for edge in (self.lanes.left_edge + wobble, self.lanes.right_edge - wobble):
+        edges = self.lanes.left_edge + wobble, self.lanes.right_edge - wobble
+        for edge, gone in zip(edges, self.junctions.open_sides(ground.station), strict=True):
             stripe = _Stripe.seen(edge, 0.12, ground, view, thinnest=1.0)
-            rows, columns, cover = stripe.cover(across, np.ones(edge.size, np.float32))
+            rows, columns, cover = stripe.cover(across, (~gone).astype(np.float32))
             visible = cover > VISIBLE
             mask[rows[visible], columns[visible]] = LINES
 
@@ -241,11 +256,13 @@ def _dashes(along: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
     return np.asarray((along % (dash + gap)) < dash)
 
 
-def _junctions(along: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """False where a side road interrupts the markings."""
-    marked = np.ones(along.size, bool)
-    at = along[0] + rng.uniform(60, 500)
+def _gaps(along: Array, density: float, rng: np.random.Generator) -> list[tuple[float, float]]:
+    """Begin and end (m) of the stretches where side roads interrupt the markings."""
+    gaps: list[tuple[float, float]] = []
+    if density == 0:
+        return gaps
+    at = float(along[0]) + rng.uniform(60, 500) / density
     while at < along[-1]:
-        marked[(along > at) & (along < at + rng.uniform(8, 18))] = False
-        at += rng.uniform(150, 900)
-    return marked
+        gaps.append((at, at + rng.uniform(8, 18)))
+        at = max(at + rng.uniform(150, 900) / density, gaps[-1][1] + 20)
+    return gaps

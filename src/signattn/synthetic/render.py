@@ -84,9 +84,11 @@ class SynthDrive:
         self._surface = Surface(self._wide, self.lanes, Paint.drawn(parts[3]), parts[3])
         course = self.course
         bend = np.gradient(course.heading, course.station)
-        self._markings = Markings.drawn(self.lanes, course.station, bend, parts[4])
+        self._markings = Markings.drawn(
+            self.lanes, course.station, bend, config.junctions, parts[4], parts[21]
+        )
         self._backdrop = Backdrop(self._wide, parts[5])
-        roadside = stand_along(course, self.lanes, config.roadside, parts[6])
+        roadside = stand_along(course, self._markings.junctions, config.roadside, parts[6])
         self._road = Road(course, roadside)
         self._cars = send_cars(course, self.lanes, config.traffic, parts[7])
         self._motion = CameraMotion(course, config.motion, parts[8])
@@ -187,7 +189,8 @@ class SynthDrive:
 
     def _draw_ground(self, canvas: Canvas, ground: Ground, view: View) -> None:
         across, along = ground.lateral(self._tangent)
-        seen = Canvas(self._surface.picture(ground, across, along), canvas.mask)
+        turned = self._markings.junctions.turn(ground, across, along)
+        seen = Canvas(self._surface.picture(ground, *turned), canvas.mask)
         if seen.mask is not None:
             seen.mask[:] = GROUND
         self._markings.paint(seen, ground, across, view)

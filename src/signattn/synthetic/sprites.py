@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from signattn.synthetic.camera import View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.course import Course, smooth_noise
+from signattn.synthetic.junctions import Junctions
 from signattn.synthetic.surface import Lanes
 
 NEAREST, FARTHEST = 3.0, 450.0  # m along the road between which things are drawn
@@ -116,19 +117,20 @@ class Roadside:
 
 
 def stand_along(
-    course: Course, lanes: Lanes, density: float, rng: np.random.Generator
+    course: Course, junctions: Junctions, density: float, rng: np.random.Generator
 ) -> Roadside:
     """Plant trees and set posts and signs along a road.
 
     Args:
         course: The road.
-        lanes: Its cross section.
+        junctions: Its side roads, which stay free, and its cross section.
         density: Number of things against the usual.
         rng: Source of randomness.
 
     Returns:
         The things; none stands on any stretch of the road.
     """
+    lanes = junctions.lanes
     light = float(rng.uniform(0.7, 1.25))
     trees = [_tree(rng, light) for _ in range(6)] + [_conifer(rng, light) for _ in range(3)]
     bushes = [_bush(rng, light) for _ in range(4)]
@@ -170,6 +172,7 @@ def stand_along(
     y = course.at_station(station, course.y) + beside * np.cos(heading)
     z = course.at_station(station, course.z)
     free = ~_on_road(course, lanes, x, y) | (height < 3)
+    free &= ~junctions.cover(station, left)
     order = np.argsort(station, kind='stable')
     order = order[free[order]]
     return Roadside(
