@@ -172,8 +172,14 @@ def test_without_a_validation_fold_nothing_validates(write_drive):
     ('options', 'text'),
     [
         ({'kind': 'random'}, "kind must be none, end or blocks, got 'random'"),
-        ({'kind': 'end', 'validate': True}, 'validate must be with blocks of at least 3 folds, '),
-        ({'kind': 'blocks', 'folds': 2, 'validate': True}, 'validate must be .*, got blocks of 2'),
+        (
+            {'kind': 'end', 'validate': True},
+            'validate must be with blocks of at least 3 folds, got end of 5',
+        ),
+        (
+            {'kind': 'blocks', 'folds': 2, 'validate': True},
+            'validate must be with blocks of at least 3 folds, got blocks of 2',
+        ),
         ({'fraction': 0.0}, 'fraction must be in (0, 1), got 0.0'),
         ({'fraction': 1.0}, 'fraction must be in (0, 1), got 1.0'),
         ({'folds': 1}, 'fold must be in 0..folds-1 with folds at least 2, got 0 of 1'),
