@@ -17,8 +17,8 @@ def test_time_statistics_of_an_even_series():
         'jitter_ms': 0.0,
         'gaps': 0,
         'longest_gap_s': 0.0,
-        'repeated': 0,
-        'backwards': 0,
+        'repeated_stamps': 0,
+        'backward_stamps': 0,
     }
 
 
@@ -38,8 +38,8 @@ def test_gaps_and_stamps_that_stand_or_go_back_are_counted_and_left_out_of_rate_
         'jitter_ms': 0.0,
         'gaps': 1,
         'longest_gap_s': 3.0,
-        'repeated': 1,
-        'backwards': 1,
+        'repeated_stamps': 1,
+        'backward_stamps': 1,
     }
 
 

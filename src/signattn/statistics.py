@@ -23,9 +23,9 @@ def time_statistics(stamps_ns: NDArray[np.int64], max_gap_s: float) -> Row:
 
     Returns:
         ``duration_s``, ``rate_hz`` (of the median interval), ``jitter_ms`` (half the width of the
-        middle 90 % of the intervals), ``gaps``, ``longest_gap_s`` (0 without gap), ``repeated``
-        and ``backwards`` (stamps that don't go forward). Gaps and stamps that don't go forward
-        are left out of rate and jitter.
+        middle 90 % of the intervals), ``gaps``, ``longest_gap_s`` (0 without gap),
+        ``repeated_stamps`` and ``backward_stamps``. Gaps and stamps that don't go forward are left
+        out of rate and jitter.
     """
     steps = np.diff(stamps_ns)
     gaps = steps[steps > max_gap_s * NS_PER_S]
@@ -40,8 +40,8 @@ def time_statistics(stamps_ns: NDArray[np.int64], max_gap_s: float) -> Row:
         'jitter_ms': jitter_ms,
         'gaps': int(gaps.size),
         'longest_gap_s': round(float(gaps.max()) / NS_PER_S, 3) if gaps.size else 0.0,
-        'repeated': int(np.sum(steps == 0)),
-        'backwards': int(np.sum(steps < 0)),
+        'repeated_stamps': int(np.sum(steps == 0)),
+        'backward_stamps': int(np.sum(steps < 0)),
     }
 
 
