@@ -9,22 +9,27 @@ from numpy.typing import NDArray
 from signattn.synthetic.camera import Camera, View
 from signattn.synthetic.canvas import Bytes
 from signattn.synthetic.course import smooth_noise
+from signattn.synthetic.weather import Weather
 
 Pixels = NDArray[np.float32]
 
 COARSENESS = 2  # px of the picture a pixel of the panorama
+HAZE_TOP, FARTHEST = 70.0, 2000.0  # m, height of the haze, and way through it at the horizon
+DUSK_TOP, DUSK_HORIZON, DUSK_WEST = (0.3, 0.34, 0.46), (0.42, 0.42, 0.5), (0.92, 0.62, 0.5)
+SUNLIGHT = ((0.6, (400, 380, 320)), (9.0, (110, 80, 30)), (40.0, (46, 22, -18)))  # deg, RGB
 
 
 class Backdrop:
     """A panorama at infinity, turned by the heading alone."""
 
-    def __init__(self, camera: Camera, rng: np.random.Generator) -> None:
+    def __init__(self, camera: Camera, weather: Weather, rng: np.random.Generator) -> None:
+        """Paint the panorama for a camera in a weather."""
         self._scale = camera.focal_length / COARSENESS  # px a radian
         self._around = round(2 * math.pi * self._scale)
         margin = math.ceil(camera.width / COARSENESS) + 4
         self._above = math.ceil((0.7 * camera.height + 0.12 * camera.focal_length) / COARSENESS)
         below = math.ceil((0.3 * camera.height + 0.12 * camera.focal_length) / COARSENESS)
-        panorama = _paint(self._around, self._above, below, self._scale, rng)
+        panorama = _paint(self._around, self._above, below, self._scale, weather, rng)
         panorama = np.concatenate([panorama, panorama[:, :margin]], axis=1)
         # OpenCV is much faster with four channels.
         self._panorama = cv2.cvtColor(panorama, cv2.COLOR_RGB2RGBA)
@@ -57,10 +62,18 @@ class Backdrop:
         )
 
 
-def _paint(around: int, above: int, below: int, scale: float, rng: np.random.Generator) -> Bytes:
+def _paint(
+    around: int,
+    above: int,
+    below: int,
+    scale: float,
+    weather: Weather,
+    rng: np.random.Generator,
+) -> Bytes:
     """The whole panorama, (above + below, around, 3), the horizon at row ``above``."""
     height = above + below
-    picture = _sky(around, above, height, scale, rng)
+    ambient = np.array(weather.ambient)
+    picture = _sky(around, above, height, scale, weather, rng)
     haze = picture[above - 1].mean(0) * np.array([0.97, 1.0, 1.02])
     layers = int(rng.integers(1, 4))
     for layer in range(layers):
@@ -70,7 +83,7 @@ def _paint(around: int, above: int, below: int, scale: float, rng: np.random.Gen
         outline -= 0.8 * _ring(rng, around, scale * 0.002)
         tone = np.array([92, 104, 66]) * rng.uniform(0.7, 1.2)
         tone = tone + np.array([40, 22, 4]) * rng.uniform(0, 1)
-        _layer(picture, outline, tone, haze, 0.75 - 0.5 * nearness, (4.0, 0.18), rng)
+        _layer(picture, outline, tone * ambient, haze, 0.75 - 0.5 * nearness, (4.0, 0.18), rng)
     # From a distant line of trees to wooded slopes that fill the view.
     rise = scale * math.radians(float(np.exp(rng.uniform(np.log(0.5), np.log(6.0)))))
     crown = scale * math.radians(0.8)
@@ -78,23 +91,36 @@ def _paint(around: int, above: int, below: int, scale: float, rng: np.random.Gen
     outline -= 0.35 * crown * np.abs(_ring(rng, around, scale * 0.004))
     outline -= 0.1 * crown * _ring(rng, around, 1.2)
     tone = np.array([54, 66, 40]) * rng.uniform(0.7, 1.2)
-    _layer(picture, outline, tone, haze, rng.uniform(0.05, 0.25), (2.0, 0.4), rng)
+    _layer(picture, outline, tone * ambient, haze, rng.uniform(0.05, 0.25), (2.0, 0.4), rng)
     meadow = above - 0.2 * crown * np.abs(_ring(rng, around, scale * 0.05))
     tone = np.array([112, 112, 68]) * rng.uniform(0.7, 1.1)
-    _layer(picture, meadow, tone, haze, 0.12, (3.0, 0.15), rng)
+    _layer(picture, meadow, tone * ambient, haze, 0.12, (3.0, 0.15), rng)
+    if weather.extinction:
+        _veil(picture, above, scale, weather)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def _sky(around: int, above: int, height: int, scale: float, rng: np.random.Generator) -> Pixels:
+def _sky(
+    around: int,
+    above: int,
+    height: int,
+    scale: float,
+    weather: Weather,
+    rng: np.random.Generator,
+) -> Pixels:
     """Sky with clouds and a brighter side about the sun, (height, around, 3)."""
     up = np.clip((above - np.arange(height)) / scale / 0.35, 0, 1)[:, None, None]
     blue = np.array([104, 150, 214]) * rng.uniform(0.85, 1.1)
     pale = np.array([206, 220, 234]) * rng.uniform(0.9, 1.05)
     overcast = float(rng.choice([0.0, 0.0, 0.2, 0.5, 0.9]))
+    if weather.clouds is not None:
+        overcast = weather.clouds[0]
     grey = np.array([206, 210, 214])
     sky = (pale + (blue - pale) * up**0.7) * (1 - overcast) + grey * overcast
     sky = np.broadcast_to(sky, (height, around, 3)).astype(np.float32)
     cover = float(rng.uniform(-0.6, 1.0))
+    if weather.clouds is not None:
+        cover = weather.clouds[1]
     clouds = np.zeros((height, around), np.float32)
     for size, weight in ((0.16, 1.0), (0.07, 0.6), (0.03, 0.35), (0.012, 0.2)):
         clouds += weight * _texture(rng, height, around, size * scale * 0.4, size * scale)
@@ -103,7 +129,39 @@ def _sky(around: int, above: int, height: int, scale: float, rng: np.random.Gene
     azimuth = np.arange(around) / scale
     glow = np.exp(2.5 * (np.cos(azimuth - rng.uniform(0, 2 * np.pi)) - 1)).astype(np.float32)
     sky += glow[None, :, None] * np.float32(rng.uniform(10, 60))
+    if not weather.plain:
+        _light_sky(np.asarray(sky), above, scale, weather)
     return np.asarray(sky, np.float32)
+
+
+def _light_sky(sky: Pixels, above: int, scale: float, weather: Weather) -> None:
+    """Light a sky (H, W, 3) of the usual day as the weather and the time of day want it."""
+    height, around = sky.shape[:2]
+    rise = (above - np.arange(height)) / scale  # rad
+    up = np.clip(rise / 0.35, 0, 1)[:, None, None] ** 0.6
+    azimuth = np.arange(around) / scale
+    if weather.light == 'dusk':
+        west = np.exp(1.5 * (np.cos(azimuth - 1.0) - 1))[None, :, None]
+        horizon = np.array(DUSK_HORIZON) + west * np.subtract(DUSK_WEST, DUSK_HORIZON)
+        sky *= (horizon + (np.array(DUSK_TOP) - horizon) * up).astype(np.float32)
+    elif weather.weather in {'overcast', 'fog', 'rain'}:
+        sky *= np.array(weather.ambient, np.float32)
+    if weather.sun is not None:
+        turn = np.cos(azimuth + weather.sun.bearing)
+        off = np.hypot(
+            np.arccos(np.clip(turn, -1, 1))[None], rise[:, None] - weather.sun.elevation
+        )
+        for size, light in SUNLIGHT:
+            sky += np.exp(-off / math.radians(size))[..., None] * np.array(light, np.float32)
+
+
+def _veil(panorama: Pixels, above: int, scale: float, weather: Weather) -> None:
+    """Let fog and rain lie before a panorama (H, W, 3), thick near the horizon."""
+    rise = np.maximum((above - np.arange(panorama.shape[0])) / scale, 1e-3)[:, None, None]
+    length = np.minimum(HAZE_TOP / np.sin(rise), FARTHEST)
+    clear = np.exp(-weather.extinction * length).astype(np.float32)
+    panorama *= clear
+    panorama += np.array(weather.haze, np.float32) * (1 - clear)
 
 
 def _layer(

@@ -31,10 +31,27 @@ class CarShape:
     Attributes:
         corners: (N, 3) m, towards its front, left and up, of all polygons.
         faces: First and last (not included) corner of each polygon, and its RGB from 0 to 255.
+        headlamps: Numbers of the faces that shine white where lamps are lit.
+        taillamps: Numbers of the faces that shine red.
     """
 
     corners: Array
     faces: tuple[tuple[int, int, tuple[float, float, float]], ...]
+    headlamps: tuple[int, ...]
+    taillamps: tuple[int, ...]
+
+    @classmethod
+    def made_of(cls, faces: list[tuple[list[Corner], Array]]) -> 'CarShape':
+        """The shape of faces, each with its corners and its colour."""
+        corners = np.concatenate([np.array(face) for face, _ in faces])
+        stops = np.cumsum([len(face) for face, _ in faces])
+        spans = zip([0, *stops[:-1].tolist()], stops.tolist(), faces, strict=True)
+        return cls(
+            corners,
+            tuple((a, b, (float(c[0]), float(c[1]), float(c[2]))) for a, b, (_, c) in spans),
+            tuple(number for number, (_, tone) in enumerate(faces) if tone is HEADLAMP),
+            tuple(number for number, (_, tone) in enumerate(faces) if tone is TAILLAMP),
+        )
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> 'CarShape':
@@ -61,20 +78,14 @@ class _Body:
 
     def painted(self, tone: Array) -> CarShape:
         """The polygons; those that face the viewer run counter-clockwise seen from outside."""
-        faces = [_level(self._outline(0.15), 0.02, RUBBER)]
+        faces = [level(self._outline(0.15), 0.02, RUBBER)]
         faces += self._wheels()
-        faces += _walls(self._outline(-0.06), 0.1, 0.28, RUBBER)
-        faces += _walls(self._outline(0), 0.26, self.waist, tone)
-        faces.append(_level(self._outline(0), self.waist, 1.1 * tone))
+        faces += walls(self._outline(-0.06), 0.1, 0.28, RUBBER)
+        faces += walls(self._outline(0), 0.26, self.waist, tone)
+        faces.append(level(self._outline(0), self.waist, 1.1 * tone))
         faces += self._cabin(tone)
         faces += self._ends()
-        corners = np.concatenate([np.array(face) for face, _ in faces])
-        stops = np.cumsum([len(face) for face, _ in faces])
-        spans = zip([0, *stops[:-1].tolist()], stops.tolist(), faces, strict=True)
-        return CarShape(
-            corners,
-            tuple((a, b, (float(c[0]), float(c[1]), float(c[2]))) for a, b, (_, c) in spans),
-        )
+        return CarShape.made_of(faces)
 
     def _outline(self, wider: float) -> list[tuple[float, float]]:
         """The body seen from above, counter-clockwise, its corners cut off."""
@@ -95,8 +106,8 @@ class _Body:
                     ]
                     faces.append((wheel if sign > 0 else wheel[::-1], RUBBER))
                 near, far = sorted((sign * self.side, sign * (self.side - 0.22)))
-                faces.append((_panel(fore - 0.25, near, far, 0.0, 0.4, -1), RUBBER))
-                faces.append((_panel(fore + 0.25, near, far, 0.0, 0.4, 1), RUBBER))
+                faces.append((panel(fore - 0.25, near, far, 0.0, 0.4, -1), RUBBER))
+                faces.append((panel(fore + 0.25, near, far, 0.0, 0.4, 1), RUBBER))
         return faces
 
     def _cabin(self, tone: Array) -> list[tuple[list[Corner], Array]]:
@@ -117,8 +128,8 @@ class _Body:
             frame = tone * (0.62 if index % 2 else 0.85)
             faces.append((glass, frame))
             faces.append((_shrunk(glass, 0.9), GLASS * (0.75 if index % 2 else 1.0)))
-        faces += _walls(above, self.roof - 0.08, self.roof, tone)
-        faces.append(_level(above, self.roof, 1.2 * tone))
+        faces += walls(above, self.roof - 0.08, self.roof, tone)
+        faces.append(level(above, self.roof, 1.2 * tone))
         return faces
 
     def _ends(self) -> list[tuple[list[Corner], Array]]:
@@ -126,24 +137,25 @@ class _Body:
         faces = []
         for end, lamp in ((1, HEADLAMP), (-1, TAILLAMP)):
             fore, side = end * (self.half + 0.01), self.side * (0.6 if end > 0 else 0.84)
-            faces.append((_panel(fore, -side, side, 0.27, 0.4, end), np.full(3, 46.0)))
+            faces.append((panel(fore, -side, side, 0.27, 0.4, end), np.full(3, 46.0)))
             if end > 0:
-                grille = _panel(fore, -0.7 * side, 0.7 * side, 0.46, self.waist - 0.16, end)
+                grille = panel(fore, -0.7 * side, 0.7 * side, 0.46, self.waist - 0.16, end)
                 faces.append((grille, np.full(3, 30.0)))
             for right, left in ((-side, -0.72 * side), (0.72 * side, side)):
-                where = _panel(fore, right, left, self.waist - 0.34, self.waist - 0.14, end)
+                where = panel(fore, right, left, self.waist - 0.34, self.waist - 0.14, end)
                 faces.append((where, lamp))
-            faces.append((_panel(1.002 * fore, -0.26, 0.26, 0.4, 0.53, end), np.full(3, 204.0)))
+            faces.append((panel(1.002 * fore, -0.26, 0.26, 0.4, 0.53, end), np.full(3, 204.0)))
         return faces
 
 
-def _level(
+def level(
     outline: list[tuple[float, float]], up: float, tone: Array
 ) -> tuple[list[Corner], Array]:
+    """A level face within an outline, at a height in m."""
     return [(fore, left, up) for fore, left in outline], tone
 
 
-def _walls(
+def walls(
     outline: list[tuple[float, float]], low: float, high: float, tone: Array
 ) -> list[tuple[list[Corner], Array]]:
     """Upright sides below and above an outline; flanks are darker than the ends."""
@@ -162,9 +174,10 @@ def _walls(
     return faces
 
 
-def _panel(
+def panel(
     fore: float, right: float, left: float, low: float, high: float, end: int
 ) -> list[Corner]:
+    """Corners of an upright rectangle that faces forward (end 1) or backward (-1)."""
     corners = [(fore, right, low), (fore, left, low), (fore, left, high), (fore, right, high)]
     return corners if end > 0 else corners[::-1]
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 FORMATS = ('ros1', 'sqlite3', 'mcap')
 MASKS = ('none', 'geometry', 'causal')
+WEATHERS = ('dry', 'clear', 'overcast', 'fog', 'rain', 'random')
+LIGHTS = ('day', 'low_sun', 'dusk', 'random')
 RANGES = {
     'duration': (0.05, 24 * 3600, 's'),
     'seed': (0, 2**63 - 1, ''),
@@ -20,6 +22,8 @@ RANGES = {
     'motion': (0, 4, ''),
     'hills': (0, 4, ''),
     'traffic': (0, 4, ''),
+    'trucks': (0, 1, ''),
+    'lead': (0, 1, ''),
     'junctions': (0, 4, ''),
     'roadside': (0, 4, ''),
     'quality': (1, 100, ''),
@@ -50,10 +54,16 @@ class SynthConfig:
         rate_hz: Hz, pictures a second.
         fov_deg: deg, horizontal field of view; None draws one from 16 to 21, like the camera of
             the Udacity car (about 17.5).
+        weather: 'dry' (from clear to overcast, as drawn), 'clear', 'overcast', 'fog', 'rain', or
+            'random' for a draw of the last four.
+        light: 'day', 'low_sun', 'dusk', or 'random' for a draw of the three.
         wander: m, root mean square of the car's way off the middle of its lane.
         motion: Strength of pitch, roll and bounce of the camera; 0 for none.
         hills: Strength of the road's ups and downs; 0 for a level road.
         traffic: Density of other cars; 0 for none.
+        trucks: Share of trucks among them, from 0 to 1.
+        lead: Share of the time, from 0 to 1, that another vehicle is close ahead and hides much of
+            the road.
         junctions: Density of side roads, at which the markings stop; 0 for none.
         roadside: Density of trees, posts and signs; 0 for none.
         quality: JPEG quality from 1 to 100.
@@ -76,10 +86,14 @@ class SynthConfig:
     height: int = 480
     rate_hz: float = 20.0
     fov_deg: float | None = None
+    weather: str = 'dry'
+    light: str = 'day'
     wander: float = 0.15
     motion: float = 1.0
     hills: float = 1.0
     traffic: float = 1.0
+    trucks: float = 0.0
+    lead: float = 0.0
     junctions: float = 1.0
     roadside: float = 1.0
     quality: int = 90
@@ -95,6 +109,13 @@ class SynthConfig:
                 _between(name, value, low, high, unit)
         _one_of('format', self.format, FORMATS)
         _one_of('masks', self.masks, MASKS)
+        _one_of('weather', self.weather, WEATHERS)
+        _one_of('light', self.light, LIGHTS)
+        if self.light == 'low_sun' and self.weather in {'overcast', 'fog', 'rain'}:
+            raise ValueError(
+                f"light must be 'day', 'dusk' or 'random' with weather {self.weather!r}, "
+                f"got 'low_sun', which nobody could see"
+            )
         if self.trace is None and self.trace_start > 0:
             raise ValueError(f'trace_start must be 0 without a trace, got {self.trace_start}')
         if self.trace is not None and (self.curvature is not None or self.speed is not None):

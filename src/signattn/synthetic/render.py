@@ -6,25 +6,28 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from signattn.masks import GROUND, LINES, NOTHING
+from signattn.synthetic.air import Rain, glare, gloss, tone_ground
 from signattn.synthetic.backdrop import Backdrop
 from signattn.synthetic.bend import Road, bend_ahead, causal_mask
 from signattn.synthetic.camera import Camera, View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.config import SynthConfig
-from signattn.synthetic.course import Course, lay_course, smooth_noise
+from signattn.synthetic.course import Course, lay_course
 from signattn.synthetic.cue import Cue
 from signattn.synthetic.ego import CameraMotion
 from signattn.synthetic.ground import Ground, see_ground
-from signattn.synthetic.markings import Markings, smooth_noise_on
+from signattn.synthetic.light import Light
+from signattn.synthetic.markings import Markings
 from signattn.synthetic.sensor import MARGIN, Sensor
+from signattn.synthetic.shadows import cast_shadows
 from signattn.synthetic.sprites import boxes, stand_along
 from signattn.synthetic.surface import Lanes, Paint, Surface
-from signattn.synthetic.traffic import FARTHEST, Car, draw_car, send_cars
+from signattn.synthetic.traffic import FARTHEST, LONGEST, Car, draw_car, send_cars
+from signattn.synthetic.weather import Weather
 
 Array = NDArray[np.float64]
 
@@ -81,19 +84,24 @@ class SynthDrive:
         self.lanes = Lanes.drawn(parts[2])
         self.start_ns = EPOCH_NS + config.seed % 1_000_000 * 1_000_000_000
         self._wide = _widened(self.camera)
-        self._surface = Surface(self._wide, self.lanes, Paint.drawn(parts[3]), parts[3])
         course = self.course
+        self._weather = Weather.drawn(config.weather, config.light, course, parts[22])
+        paint = self._weather.wetted(Paint.drawn(parts[3]))
+        self._surface = Surface(self._wide, self.lanes, paint, parts[3])
         bend = np.gradient(course.heading, course.station)
         self._markings = Markings.drawn(
             self.lanes, course.station, bend, config.junctions, parts[4], parts[21]
         )
-        self._backdrop = Backdrop(self._wide, parts[5])
+        self._backdrop = Backdrop(self._wide, self._weather, parts[5])
         roadside = stand_along(course, self._markings.junctions, config.roadside, parts[6])
         self._road = Road(course, roadside)
-        self._cars = send_cars(course, self.lanes, config.traffic, parts[7])
+        self._cars = send_cars(course, self.lanes, config, parts[7], parts[23], parts[24])
         self._motion = CameraMotion(course, config.motion, parts[8])
-        self._light = _Light(course, parts[9])
+        self._light = Light(course, self._weather.shade, parts[9])
         self._sensor = Sensor(config, parts[9])
+        self._rain = None
+        if self._weather.wet:
+            self._rain = Rain(self._wide, self._weather.wet, parts[25])
         self._cue = None
         if config.cue is not None:
             self._cue = Cue((config.width, config.height), course, config.cue, parts[20])
@@ -128,7 +136,8 @@ class SynthDrive:
             raise IndexError(f'index must be from 0 to {len(self) - 1}, got {index}')
         time = index / self.config.rate_hz
         course = self.course
-        view, exposure = self._view(time, self._wide), self._light.exposure(time)
+        view = self._view(time, self._wide)
+        exposure = self._light.exposure(time) * self._weather.exposure
         image, mask = self._sensor(self._draw(time, view), view.roll, exposure, index)
         if self._cue is not None:
             self._cue.show(image, mask, time)
@@ -183,11 +192,15 @@ class SynthDrive:
         canvas = Canvas.empty(self._wide.height, self._wide.width, masked=masked)
         self._backdrop.paint(canvas.picture[: ground.top], view)
         if ground.depth.size:
-            self._draw_ground(canvas.part(slice(ground.top, None)), ground, view)
+            self._draw_ground(canvas, road, ground, view, travelled)
         self._draw_things(canvas, road, ground, view, time)
+        self._draw_air(canvas, view, time, travelled)
         return canvas
 
-    def _draw_ground(self, canvas: Canvas, ground: Ground, view: View) -> None:
+    def _draw_ground(
+        self, whole: Canvas, road: Road, ground: Ground, view: View, travelled: float
+    ) -> None:
+        canvas = whole.part(slice(ground.top, None))
         across, along = ground.lateral(self._tangent)
         turned = self._markings.junctions.turn(ground, across, along)
         seen = Canvas(self._surface.picture(ground, *turned), canvas.mask)
@@ -195,6 +208,16 @@ class SynthDrive:
             seen.mask[:] = GROUND
         self._markings.paint(seen, ground, across, view)
         canvas.picture[:] = self._light.lay(seen.picture, ground)
+        weather = self._weather
+        if weather.plain:
+            return
+        if weather.sun is not None and weather.shade:
+            dark = 0.6 * weather.shade
+            cast_shadows(canvas.picture, road, ground, view, weather.sun, travelled, dark)
+        tone_ground(canvas.picture, ground, self._tangent, weather)
+        if weather.wet:
+            puddles = seen.picture[..., 3]
+            gloss(whole.picture, ground, across, puddles, self.lanes, weather.wet)
 
     def _draw_things(
         self, canvas: Canvas, road: Road, ground: Ground, view: View, time: float
@@ -204,16 +227,34 @@ class SynthDrive:
         cars = []
         for car in self._cars:
             station = car.place(time)
-            if travelled + 2 < station < travelled + FARTHEST:
+            if travelled - LONGEST < station < travelled + FARTHEST:
                 cars.append((station, car))
         cars.sort(key=operator.itemgetter(0))
         things = boxes(road.roadside, travelled, view, ground.hidden_below)
         for depth, sprite, box, lowest in things:
             while cars and cars[-1][0] > travelled + depth:
                 self._draw_car(canvas, road.course, *cars.pop(), ground, view)
-            sprite.draw(canvas, box, lowest)
+            sprite.draw(canvas, box, lowest, self._tones(depth, box, view))
         while cars:
             self._draw_car(canvas, road.course, *cars.pop(), ground, view)
+
+    def _tones(
+        self, depth: float, box: tuple[float, float, float, float], view: View
+    ) -> tuple[Array, Array] | None:
+        """Gain and offset of the colours of a thing at a depth (m) in a box (px)."""
+        if self._weather.plain:
+            return None
+        aside = (box[0] + box[2]) / 2 - view.camera.cx
+        return self._weather.tones(
+            np.asarray(depth), np.asarray(aside / view.camera.focal_length * depth)
+        )
+
+    def _draw_air(self, canvas: Canvas, view: View, time: float, travelled: float) -> None:
+        """Draw what lies before everything else."""
+        if self._weather.sun is not None:
+            glare(canvas.picture, view, self._weather.sun, self._light.at(travelled) ** 2)
+        if self._rain is not None:
+            self._rain.fall(canvas.picture, (self.config.seed, round(time * 1e6)))
 
     def _draw_car(
         self,
@@ -229,7 +270,8 @@ class SynthDrive:
         depth = view.relative(np.array(along), np.array(aside), np.array(view.z))[0]
         lowest = float(np.interp(depth, *ground.hidden_below))
         light = self._light.at(station)
-        draw_car(canvas, car, station, course, view, lowest, light)
+        weather = None if self._weather.plain else self._weather
+        draw_car(canvas, car, station, course, view, lowest, light, weather=weather)
 
 
 def frames(config: SynthConfig) -> Iterator[SynthFrame]:
@@ -257,60 +299,3 @@ def _widened(camera: Camera) -> Camera:
         cx=camera.cx + MARGIN,
         cy=camera.cy + MARGIN,
     )
-
-
-class _Light:
-    """Sun and shade along the road, and how the camera's exposure follows."""
-
-    def __init__(self, course: Course, rng: np.random.Generator) -> None:
-        self._start = float(course.station[0])
-        along = np.arange(self._start, course.station[-1], 0.1)[::5]
-        sun = float(rng.uniform(0.1, 1.0))
-        woods = smooth_noise_on(along, 6, rng)
-        deep = smooth_noise_on(along, 10, rng) + float(rng.uniform(-1.4, 0.8))
-        self._strength = 0.68 * sun * np.clip(0.9 * woods + float(rng.uniform(-0.3, 1.1)), 0, 1)
-        self._open = 1 - 0.62 * sun * np.clip(0.8 * deep, 0, 1)
-        self._course = course
-        seen = self._open * (1 - 0.5 * self._strength)
-        kernel = np.ones(100) / 100  # 50 m ahead
-        ahead = np.convolve(np.pad(seen, (0, 99), mode='edge'), kernel, mode='valid')
-        wanted = (0.75 / np.maximum(ahead, 0.1)) ** 0.65
-        time = np.arange(0, course.duration + 0.1, 0.05)
-        place = course.at_time(time, course.travelled)
-        target = np.interp(place, along, wanted)
-        reached = np.empty_like(target)
-        value = float(target[0])
-        for index, goal in enumerate(target):
-            value += 0.07 * (float(goal) - value)
-            reached[index] = value
-        drift = np.exp(0.08 * smooth_noise(rng, time.size, 60))
-        self._time, self._exposure = time, reached * drift * float(rng.uniform(0.8, 1.2))
-
-    def at(self, station: float) -> float:
-        """Brightness about a station (m), 1 in the sun."""
-        return float(self._pick(self._open, np.array([station]))[0])
-
-    def exposure(self, time: float) -> float:
-        """Gain of the camera at a time (s)."""
-        return float(np.interp(time, self._time, self._exposure))
-
-    def lay(self, seen: Bytes, ground: Ground) -> Bytes:
-        """Light on the ground.
-
-        Args:
-            seen: (R, W, 4) uint8, colour and shadow.
-            ground: The rows.
-
-        Returns:
-            (R, W, 4) uint8, RGB and one more.
-        """
-        brightness = 255 * self._pick(self._open, ground.station)
-        depth = np.minimum(brightness * self._pick(self._strength, ground.station), 255)
-        shadow = seen[..., 3].astype(np.uint16) * depth.astype(np.uint16)[:, None] >> 8
-        light = (brightness.astype(np.uint16)[:, None] - shadow).astype(np.uint8)
-        shaded = cv2.multiply(seen, cv2.cvtColor(light, cv2.COLOR_GRAY2RGBA), scale=1 / 255)
-        return np.asarray(shaded, np.uint8)
-
-    def _pick(self, values: Array, station: Array) -> Array:
-        index = ((station - self._start) * 2).astype(int)
-        return np.asarray(values[np.clip(index, 0, values.size - 1)])

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from signattn.synthetic.camera import View
 from signattn.synthetic.canvas import Bytes, Canvas
-from signattn.synthetic.course import Course, smooth_noise
+from signattn.synthetic.course import Array, Course, smooth_noise
 from signattn.synthetic.junctions import Junctions
 from signattn.synthetic.surface import Lanes
 
@@ -49,13 +50,20 @@ class Sprite:
             levels.append(level)
         return cls(tuple(levels), colour.shape[1] / colour.shape[0])
 
-    def draw(self, canvas: Canvas, box: tuple[float, float, float, float], lowest: float) -> None:
+    def draw(
+        self,
+        canvas: Canvas,
+        box: tuple[float, float, float, float],
+        lowest: float,
+        tones: tuple[Array, Array] | None = None,
+    ) -> None:
         """Draw the thing.
 
         Args:
             canvas: Drawn on; its mask is cleared where the thing hides what is behind it.
             box: px, left, top, right and bottom of the thing in the picture.
             lowest: px, row below which nearer ground hides it.
+            tones: Gain (3,) and offset (3,) of its colours; None leaves them.
         """
         left, top, right, bottom = box
         height, width = canvas.picture.shape[:2]
@@ -73,12 +81,21 @@ class Sprite:
             ]
         )
         drawn = cv2.warpAffine(level, matrix, (x1 - x0, y1 - y0))
+        if tones is not None:
+            drawn = _toned(drawn, *tones)
         clear = cv2.bitwise_not(cv2.extractChannel(drawn, 3))
         target = canvas.part(slice(y0, y1), slice(x0, x1))
         behind = cv2.cvtColor(clear, cv2.COLOR_GRAY2RGBA)
         cv2.multiply(target.picture, behind, dst=target.picture, scale=1 / 255)
         cv2.add(target.picture, drawn, dst=target.picture)
         target.hide(np.asarray(clear < 128))
+
+
+def _toned(drawn: NDArray[Any], gain: Array, offset: Array) -> Bytes:
+    """Colours times opacity, and opacity (h, w, 4), seen with a gain and an offset."""
+    mix = np.zeros((4, 4))
+    mix[range(3), range(3)], mix[:3, 3], mix[3, 3] = gain, offset / 255, 1
+    return np.asarray(cv2.transform(drawn, mix), np.uint8)
 
 
 @dataclass(frozen=True)
