@@ -150,12 +150,21 @@ def _build(options: type, parsed: 'Namespace') -> Any:
 
 
 def _synth(arguments: list[str]) -> None:
-    from signattn.synthetic import SynthConfig, synth
+    from signattn.synthetic import SynthConfig, idle, load_camera, synth
 
     parser = _parser('synth')
     parser.add_argument('out', type=Path, help='the bag to write')
+    parser.add_argument('--camera', help='shipped camera, or a .yaml file; options override it')
     _options(parser, SynthConfig)
     parsed = _parse(parser, arguments)
+    if parsed.camera is not None:
+        camera = load_camera(parsed.camera)
+        parser.set_defaults(camera)
+        parsed = _parse(parser, arguments)
+        # What the file says of an exposure or a bonnet goes with them.
+        for name in camera.keys() & idle(vars(parsed)).keys():
+            parser.set_defaults({name: SynthConfig.__dataclass_fields__[name].default})
+        parsed = _parse(parser, arguments)
     config = _build(SynthConfig, parsed)
     print(f'wrote {synth(parsed.out, config)}')
 

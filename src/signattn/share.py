@@ -50,6 +50,34 @@ def _share_directories() -> list[Path]:
     return directories
 
 
+def shipped_or_own(kind: str, name_or_path: str | Path) -> Path:
+    """Path of a YAML file that is named, or given by its path.
+
+    Args:
+        kind: Folder of the shipped ones below ``config``, such as ``'vehicle'``.
+        name_or_path: Name of a shipped one (``config/KIND/NAME.yaml``), or the path of a file of
+            one's own, ending in .yaml.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: If there is no such file; the text lists the shipped ones.
+    """
+    path = Path(name_or_path)
+    if path.suffix != '.yaml':
+        shipped = share_path(f'config/{kind}')
+        path = shipped / f'{name_or_path}.yaml'
+        if not path.is_file():
+            known = sorted(file.stem for file in shipped.glob('*.yaml'))
+            raise ValueError(
+                f'{kind} must be one of {known} or a .yaml file, got {name_or_path!r}'
+            )
+    elif not path.is_file():
+        raise ValueError(f'{kind} must be an existing .yaml file, got {str(path)!r}')
+    return path
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from signattn.share import from_mapping, read_yaml, share_path
+from signattn.share import from_mapping, read_yaml, shipped_or_own
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,7 @@ def load_vehicle(name_or_path: str | Path = 'lincoln_mkz') -> Vehicle:
     Raises:
         ValueError: If no such vehicle exists, or the file has an unknown, missing or wrong key.
     """
-    path = Path(name_or_path)
-    if path.suffix != '.yaml':
-        shipped = share_path('config/vehicle')
-        path = shipped / f'{name_or_path}.yaml'
-        if not path.is_file():
-            known = sorted(file.stem for file in shipped.glob('*.yaml'))
-            raise ValueError(
-                f'vehicle must be one of {known} or a .yaml file, got {name_or_path!r}'
-            )
-    elif not path.is_file():
-        raise ValueError(f'vehicle must be an existing .yaml file, got {str(path)!r}')
+    path = shipped_or_own('vehicle', name_or_path)
     return from_mapping(Vehicle, read_yaml(path), str(path))
 
 

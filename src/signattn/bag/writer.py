@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -85,6 +86,7 @@ class BagWriter:
         topic: str = '/center_camera/image_color/compressed',
         frame_id: str = 'center_camera',
         quality: int = 90,
+        grey: bool = False,
     ) -> None:
         """Write a picture as JPEG.
 
@@ -94,13 +96,14 @@ class BagWriter:
             topic: Topic.
             frame_id: Camera that took it.
             quality: JPEG quality, 0 to 100.
+            grey: Whether to write one channel, the brightness.
 
         Raises:
             ValueError: If rgb isn't such a picture.
         """
         _check_picture(rgb)
-        bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-        _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        seen = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY if grey else cv2.COLOR_RGB2BGR)
+        _, data = cv2.imencode('.jpg', seen, [cv2.IMWRITE_JPEG_QUALITY, quality])
         fields = {'format': 'jpeg', 'data': np.asarray(data, np.uint8).ravel()}
         self._write(topic, COMPRESSED, stamp_ns, frame_id, fields)
 
@@ -145,10 +148,11 @@ class BagWriter:
         width: int,
         height: int,
         *,
+        distortion: Sequence[float] = (),
         topic: str = '/center_camera/camera_info',
         frame_id: str = 'center_camera',
     ) -> None:
-        """Write the calibration of a camera without distortion.
+        """Write the calibration of a camera.
 
         Args:
             stamp_ns: ns.
@@ -158,6 +162,7 @@ class BagWriter:
             cy: Row of the optical axis.
             width: Pixels.
             height: Pixels.
+            distortion: Up to five coefficients k1, k2, p1, p2, k3 of the lens (plumb_bob).
             topic: Topic.
             frame_id: Camera.
         """
@@ -165,7 +170,7 @@ class BagWriter:
             x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
         )
         matrices = {
-            'd': np.zeros(5),
+            'd': np.array([*distortion, 0, 0, 0, 0, 0][:5], float),
             'k': np.array([fx, 0, cx, 0, fy, cy, 0, 0, 1], float),
             'r': np.eye(3).ravel(),
             'p': np.array([fx, 0, cx, 0, 0, fy, cy, 0, 0, 0, 1, 0], float),

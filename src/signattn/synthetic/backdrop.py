@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from signattn.synthetic.camera import Camera, View
 from signattn.synthetic.canvas import Bytes
 from signattn.synthetic.course import smooth_noise
+from signattn.synthetic.exact import remap
 from signattn.synthetic.weather import Weather
 
 Pixels = NDArray[np.float32]
@@ -52,7 +53,7 @@ class Backdrop:
         shape = picture.shape[:2]
         columns = np.broadcast_to(self._azimuth + np.float32(turn), shape)
         rows = np.broadcast_to(rows.astype(np.float32)[:, None], shape)
-        cv2.remap(
+        remap(
             self._panorama,
             np.ascontiguousarray(columns),
             np.ascontiguousarray(rows),

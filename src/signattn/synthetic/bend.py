@@ -10,6 +10,7 @@ import numpy as np
 from signattn.masks import NOTHING, SCENERY
 from signattn.synthetic.canvas import Bytes
 from signattn.synthetic.course import SPACING, Array, Course, integrate
+from signattn.synthetic.exact import cos, sin
 from signattn.synthetic.ground import FARTHEST
 from signattn.synthetic.sprites import Roadside
 
@@ -42,8 +43,8 @@ def bend_ahead(road: Road, travelled: float, by: float) -> Road:
     bent = dataclasses.replace(
         course,
         station=course.station[part],
-        x=course.x[begin] + integrate(np.cos(heading), SPACING),
-        y=course.y[begin] + integrate(np.sin(heading), SPACING),
+        x=course.x[begin] + integrate(cos(heading), SPACING),
+        y=course.y[begin] + integrate(sin(heading), SPACING),
         z=course.z[part],
         heading=heading,
         offset=course.offset[part],
@@ -58,11 +59,11 @@ def _carried(roadside: Roadside, course: Course, bent: Course, turn: Array) -> R
     station = roadside.station
     dx = roadside.x - course.at_station(station, course.x)
     dy = roadside.y - course.at_station(station, course.y)
-    cos, sin = np.cos(turn), np.sin(turn)
+    along, aside = cos(turn), sin(turn)
     return dataclasses.replace(
         roadside,
-        x=bent.at_station(station, bent.x) + cos * dx - sin * dy,
-        y=bent.at_station(station, bent.y) + sin * dx + cos * dy,
+        x=bent.at_station(station, bent.x) + along * dx - aside * dy,
+        y=bent.at_station(station, bent.y) + aside * dx + along * dy,
     )
 
 

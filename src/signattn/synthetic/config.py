@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from signattn.synthetic.camera_config import CameraConfig, between
+
 FORMATS = ('ros1', 'sqlite3', 'mcap')
 MASKS = ('none', 'geometry', 'causal')
 WEATHERS = ('dry', 'clear', 'overcast', 'fog', 'rain', 'random')
@@ -14,26 +16,21 @@ RANGES = {
     'trace_start': (0, math.inf, 's'),
     'curvature': (-0.1, 0.1, '1/m'),
     'speed': (0, 60, 'm/s'),
-    'width': (64, 4096, 'px'),
-    'height': (48, 4096, 'px'),
     'rate_hz': (1, 200, 'Hz'),
-    'fov_deg': (10, 100, 'deg'),
     'wander': (0, 0.6, 'm'),
-    'motion': (0, 4, ''),
     'hills': (0, 4, ''),
     'traffic': (0, 4, ''),
     'trucks': (0, 1, ''),
     'lead': (0, 1, ''),
     'junctions': (0, 4, ''),
     'roadside': (0, 4, ''),
-    'quality': (1, 100, ''),
     'mask_curvature': (1e-6, 0.01, '1/m'),
     'cue': (-1, 1, ''),
 }
 
 
 @dataclass(frozen=True)
-class SynthConfig:
+class SynthConfig(CameraConfig):
     """Options of a synthetic drive.
 
     Everything that isn't given here (colours, widths, camera, weather, traffic) is drawn from the
@@ -49,16 +46,11 @@ class SynthConfig:
         curvature: 1/m, left positive: a road of this constant curvature instead of a random one.
         speed: m/s, a constant speed instead of one that suits the bends.
         vehicle: Name of a shipped vehicle or path of a vehicle file.
-        width: px, width of the picture.
-        height: px, height of the picture.
         rate_hz: Hz, pictures a second.
-        fov_deg: deg, horizontal field of view; None draws one from 16 to 21, like the camera of
-            the Udacity car (about 17.5).
         weather: 'dry' (from clear to overcast, as drawn), 'clear', 'overcast', 'fog', 'rain', or
             'random' for a draw of the last four.
         light: 'day', 'low_sun', 'dusk', or 'random' for a draw of the three.
         wander: m, root mean square of the car's way off the middle of its lane.
-        motion: Strength of pitch, roll and bounce of the camera; 0 for none.
         hills: Strength of the road's ups and downs; 0 for a level road.
         traffic: Density of other cars; 0 for none.
         trucks: Share of trucks among them, from 0 to 1.
@@ -66,7 +58,6 @@ class SynthConfig:
             the road.
         junctions: Density of side roads, at which the markings stop; 0 for none.
         roadside: Density of trees, posts and signs; 0 for none.
-        quality: JPEG quality from 1 to 100.
         masks: Masks to write, or give, with every picture: 'none'; 'geometry', where lane markings
             and road edges are visible; or 'causal', what changes when the road ahead is bent.
         mask_curvature: 1/m, by how much the road is bent to either side for a causal mask.
@@ -82,31 +73,27 @@ class SynthConfig:
     curvature: float | None = None
     speed: float | None = None
     vehicle: str = 'lincoln_mkz'
-    width: int = 640
-    height: int = 480
     rate_hz: float = 20.0
-    fov_deg: float | None = None
     weather: str = 'dry'
     light: str = 'day'
     wander: float = 0.15
-    motion: float = 1.0
     hills: float = 1.0
     traffic: float = 1.0
     trucks: float = 0.0
     lead: float = 0.0
     junctions: float = 1.0
     roadside: float = 1.0
-    quality: int = 90
     masks: str = 'none'
     mask_curvature: float = 1e-4
     cue: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can't be driven or drawn."""
+        super().__post_init__()
         for name, (low, high, unit) in RANGES.items():
             value = getattr(self, name)
             if value is not None:
-                _between(name, value, low, high, unit)
+                between(name, value, low, high, unit)
         _one_of('format', self.format, FORMATS)
         _one_of('masks', self.masks, MASKS)
         _one_of('weather', self.weather, WEATHERS)
@@ -125,11 +112,3 @@ class SynthConfig:
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ValueError(f'{name} must be one of {list(known)}, got {value!r}')
-
-
-def _between(name: str, value: float, low: float, high: float, unit: str) -> None:
-    if not math.isfinite(value):
-        raise ValueError(f'{name} must be finite, got {value}')
-    if not low <= value <= high:
-        text = f'{name} must be from {low} to {high} {unit}'.rstrip()
-        raise ValueError(f'{text}, got {value}')

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signattn.synthetic.config import SynthConfig
+from signattn.synthetic.exact import cos, on_grid, sin
 from signattn.vehicle import (
     Vehicle,
     curvature_from_steering,
@@ -153,8 +154,8 @@ def _course(
     return Course(
         station=station,
         heading=heading,
-        x=integrate(np.cos(heading), SPACING),
-        y=integrate(np.sin(heading), SPACING),
+        x=integrate(cos(heading), SPACING),
+        y=integrate(sin(heading), SPACING),
         z=_elevation(station.size, config.hills, rng),
         **columns,
     )
@@ -194,7 +195,7 @@ def smooth_noise(rng: np.random.Generator, count: int, length: float) -> Array:
     white = rng.standard_normal(count + 2 * reach)
     size = count + 2 * reach + kernel.size - 1
     product = np.fft.irfft(np.fft.rfft(white, size) * np.fft.rfft(kernel, size), size)
-    return np.asarray(product[2 * reach : 2 * reach + count])
+    return on_grid(product[2 * reach : 2 * reach + count], 24)
 
 
 def winding_curvature(count: int, rng: np.random.Generator) -> Array:
@@ -214,7 +215,7 @@ def winding_curvature(count: int, rng: np.random.Generator) -> Array:
     bends = smooth_noise(rng, count, rng.uniform(18, 34) / SPACING)
     calm = np.exp(0.6 * smooth_noise(rng, count, 180 / SPACING))
     curvature = spread * bends * np.sqrt(0.3 + np.abs(bends)) * calm
-    return np.asarray(0.045 * np.tanh(curvature / 0.045))
+    return on_grid(0.045 * np.tanh(curvature / 0.045), 36)
 
 
 def _suitable_speed(curvature: Array, top_speed: float) -> Array:
@@ -223,7 +224,7 @@ def _suitable_speed(curvature: Array, top_speed: float) -> Array:
     speed = np.minimum(top_speed, np.sqrt(2.6 / np.maximum(bend, 1e-4)))
     kernel = np.hanning(121)
     padded = np.pad(speed, 60, mode='edge')
-    return np.asarray(np.convolve(padded, kernel / kernel.sum(), mode='valid'))
+    return on_grid(np.convolve(padded, kernel / kernel.sum(), mode='valid'), 24)
 
 
 def _wander(count: int, rms: float, rng: np.random.Generator) -> Array:

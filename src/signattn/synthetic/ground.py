@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from signattn.synthetic.camera import View
 from signattn.synthetic.course import Course
+from signattn.synthetic.exact import cos, on_grid, sin
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.float32]
 
 NEAREST = 1.5  # m
 FARTHEST = 800.0  # m
-AHEAD = NEAREST * (FARTHEST / NEAREST) ** np.linspace(0, 1, 260)  # m along the road
+AHEAD = on_grid(NEAREST * (FARTHEST / NEAREST) ** np.linspace(0, 1, 260), 20)  # m, along the road
 STEEPEST = 1.25  # rad between road and optical axis up to which the road is followed
 
 
@@ -56,11 +57,11 @@ class Ground:
         """
         depth = self.depth.astype(np.float32)[:, None]
         aside = depth * -columns.astype(np.float32) - self.left.astype(np.float32)[:, None]
-        along = aside * np.sin(self.angle).astype(np.float32)[:, None]
-        across = aside * np.cos(self.angle).astype(np.float32)[:, None]
+        along = aside * sin(self.angle).astype(np.float32)[:, None]
+        across = aside * cos(self.angle).astype(np.float32)[:, None]
         # The road bends away from its tangent by κ t²/2.
         half_bend = (self.bend / 2).astype(np.float32)
-        if np.abs(half_bend * self.depth**2 * np.sin(self.angle) ** 2).max() > 0.01:
+        if np.abs(half_bend * self.depth**2 * sin(self.angle) ** 2).max() > 0.01:
             across -= half_bend[:, None] * along * along
         return across, along
 
@@ -74,11 +75,11 @@ class Ground:
         Returns:
             (R,) px; far outside the picture where the road turns away.
         """
-        cos = np.cos(self.angle)
-        aside = across / cos
-        bulge = self.bend / 2 * np.sin(self.angle) ** 2
+        slant = cos(self.angle)
+        aside = across / slant
+        bulge = self.bend / 2 * sin(self.angle) ** 2
         for _ in range(2):
-            aside = (across + bulge * np.clip(aside, -30, 30) ** 2) / cos
+            aside = (across + bulge * np.clip(aside, -30, 30) ** 2) / slant
         scale = view.camera.focal_length / self.depth
         return np.asarray(view.camera.cx - (aside + self.left) * scale)
 
@@ -98,8 +99,8 @@ def see_ground(course: Course, travelled: float, view: View, rows: int) -> Groun
     station = travelled + AHEAD
     heading = course.at_station(station, course.heading)
     offset = course.at_station(station, course.offset)
-    x = course.at_station(station, course.x) + offset * np.sin(heading)
-    y = course.at_station(station, course.y) - offset * np.cos(heading)
+    x = course.at_station(station, course.x) + offset * sin(heading)
+    y = course.at_station(station, course.y) - offset * cos(heading)
     z = course.at_station(station, course.z)
     angle = heading - view.heading
     x, y, z, angle = _go_straight_on(x, y, z, angle, view.heading)
@@ -139,7 +140,7 @@ def _go_straight_on(
     run = AHEAD[last + 1 :] - AHEAD[last]
     x, y, z, angle = x.copy(), y.copy(), z.copy(), angle.copy()
     angle[last:] = angle[last]
-    x[last + 1 :] = x[last] + run * np.cos(angle[last] + heading)
-    y[last + 1 :] = y[last] + run * np.sin(angle[last] + heading)
+    x[last + 1 :] = x[last] + run * cos(angle[last] + heading)
+    y[last + 1 :] = y[last] + run * sin(angle[last] + heading)
     z[last + 1 :] = z[last]
     return x, y, z, angle

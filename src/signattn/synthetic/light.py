@@ -5,6 +5,7 @@ import numpy as np
 
 from signattn.synthetic.canvas import Bytes
 from signattn.synthetic.course import Array, Course, smooth_noise
+from signattn.synthetic.exact import on_grid
 from signattn.synthetic.ground import Ground
 from signattn.synthetic.markings import smooth_noise_on
 
@@ -42,7 +43,8 @@ class Light:
             value += 0.07 * (float(goal) - value)
             reached[index] = value
         drift = np.exp(0.08 * smooth_noise(rng, time.size, 60))
-        self._time, self._exposure = time, reached * drift * float(rng.uniform(0.8, 1.2))
+        self._time = time
+        self._exposure = on_grid(reached * drift * float(rng.uniform(0.8, 1.2)), 20)
 
     def at(self, station: float) -> float:
         """Brightness about a station (m), 1 in the sun."""

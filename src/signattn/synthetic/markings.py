@@ -9,6 +9,7 @@ from signattn.masks import LINES
 from signattn.synthetic.camera import View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.course import smooth_noise
+from signattn.synthetic.exact import cos, sin
 from signattn.synthetic.ground import Array, Ground, Pixels
 from signattn.synthetic.junctions import Junctions
 from signattn.synthetic.surface import Lanes
@@ -173,7 +174,7 @@ def _painted_until(line: Line, along: Array) -> Array:
 
 def _ahead_of(across: float, ground: Ground) -> Array:
     """Metres along the road from a row's middle of the lane to where the row meets a line."""
-    return np.asarray(across * np.tan(ground.angle))
+    return np.asarray(across * sin(ground.angle) / cos(ground.angle))
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ class _Stripe:
     ) -> '_Stripe':
         """A line at a place across the road, m, of a width in m; at least ``thinnest`` px thin."""
         column = ground.columns_of(middle, view)
-        per_column = np.cos(ground.angle) * ground.depth / view.camera.focal_length
+        per_column = cos(ground.angle) * ground.depth / view.camera.focal_length
         slant = np.gradient(column) if column.size > 1 else np.zeros(1)
         size = per_column * np.hypot(1, np.clip(slant, -WIDEST, WIDEST))
         half = np.maximum(width / 2, thinnest / 2 * size)

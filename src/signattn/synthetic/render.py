@@ -1,6 +1,5 @@
 """A drive in pictures: everything put together, frame by frame."""
 
-import dataclasses
 import math
 import operator
 from collections.abc import Iterator
@@ -13,16 +12,20 @@ from signattn.masks import GROUND, LINES, NOTHING
 from signattn.synthetic.air import Rain, glare, gloss, tone_ground
 from signattn.synthetic.backdrop import Backdrop
 from signattn.synthetic.bend import Road, bend_ahead, causal_mask
+from signattn.synthetic.bonnet import Bonnet
 from signattn.synthetic.camera import Camera, View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.config import SynthConfig
 from signattn.synthetic.course import Course, lay_course
 from signattn.synthetic.cue import Cue
 from signattn.synthetic.ego import CameraMotion
+from signattn.synthetic.exact import on_grid, plain_opencv
+from signattn.synthetic.exposure import AutoExposure
 from signattn.synthetic.ground import Ground, see_ground
+from signattn.synthetic.lens import Lens, Moment
 from signattn.synthetic.light import Light
 from signattn.synthetic.markings import Markings
-from signattn.synthetic.sensor import MARGIN, Sensor
+from signattn.synthetic.sensor import Sensor
 from signattn.synthetic.shadows import cast_shadows
 from signattn.synthetic.sprites import boxes, stand_along
 from signattn.synthetic.surface import Lanes, Paint, Surface
@@ -76,14 +79,20 @@ class SynthDrive:
         Raises:
             ValueError: If the trace or the vehicle file is unusable.
         """
+        with plain_opencv():
+            self._build(config)
+
+    def _build(self, config: SynthConfig) -> None:
         # One source each, so that one part's draws don't change the others.
         parts = np.random.default_rng(config.seed).spawn(32)
         self.config = config
         self.course = lay_course(config, parts[0])
-        self.camera = Camera.drawn(config.width, config.height, config.fov_deg, parts[1])
+        self.camera = Camera.drawn(config, parts[1])
         self.lanes = Lanes.drawn(parts[2])
         self.start_ns = EPOCH_NS + config.seed % 1_000_000 * 1_000_000_000
-        self._wide = _widened(self.camera)
+        self._motion = CameraMotion(self.course, config.motion, parts[8])
+        self._lens = Lens(self.camera, self._motion.most_roll, self._most_turn())
+        self._wide = self._lens.wide
         course = self.course
         self._weather = Weather.drawn(config.weather, config.light, course, parts[22])
         paint = self._weather.wetted(Paint.drawn(parts[3]))
@@ -96,9 +105,10 @@ class SynthDrive:
         roadside = stand_along(course, self._markings.junctions, config.roadside, parts[6])
         self._road = Road(course, roadside)
         self._cars = send_cars(course, self.lanes, config, parts[7], parts[23], parts[24])
-        self._motion = CameraMotion(course, config.motion, parts[8])
         self._light = Light(course, self._weather.shade, parts[9])
-        self._sensor = Sensor(config, parts[9])
+        self._sensor = Sensor(config, config.seed, parts[9])
+        self._bonnet = Bonnet(config, parts[10])
+        self._auto = AutoExposure(self._wanted_gain, config.exposure_lag or 0.5)
         self._rain = None
         if self._weather.wet:
             self._rain = Rain(self._wide, self._weather.wet, parts[25])
@@ -137,8 +147,9 @@ class SynthDrive:
         time = index / self.config.rate_hz
         course = self.course
         view = self._view(time, self._wide)
-        exposure = self._light.exposure(time) * self._weather.exposure
-        image, mask = self._sensor(self._draw(time, view), view.roll, exposure, index)
+        gain = self._gain(time)
+        seen = self._look(self._draw(time, view), view, self._moments(time, gain))
+        image, mask = self._sensor(seen.picture, gain, index), seen.mask
         if self._cue is not None:
             self._cue.show(image, mask, time)
         return SynthFrame(
@@ -154,6 +165,7 @@ class SynthDrive:
         course = self.course
         station = float(course.at_time(time, course.travelled))
         grade = course.at_station(np.array([station - 1.4, station + 1.4]), course.z)
+        climb = float(grade[1] - grade[0]) / 2.8
         bounce, pitch, roll, yaw = self._motion(time)
         return View(
             camera=camera,
@@ -161,9 +173,48 @@ class SynthDrive:
             y=float(course.at_station(station, course.y)),
             z=float(course.at_station(station, course.z)) + camera.above_road + bounce,
             heading=float(course.at_station(station, course.heading)) + camera.yaw + yaw,
-            pitch=camera.pitch + pitch - math.atan(float(grade[1] - grade[0]) / 2.8),
+            pitch=camera.pitch + pitch - float(on_grid(math.atan(climb), 32)),
             roll=roll,
         )
+
+    def _most_turn(self) -> float:
+        """Furthest way of the picture within half an exposure, px."""
+        course = self.course
+        half = 0.5 / self.config.rate_hz if self.config.shutter_ms else 0.0
+        rate = float(np.abs(course.curvature * course.speed).max()) + 0.1 * self.config.motion
+        return self.camera.focal_length * rate * half
+
+    def _look(self, drawn: Canvas, view: View, moments: tuple[Moment, ...]) -> Canvas:
+        """What falls on the sensor."""
+        seen = self._lens(drawn, view, moments)
+        self._bonnet.lay(seen)
+        return seen
+
+    def _moments(self, time: float, gain: float) -> tuple[Moment, ...]:
+        """Moments of an exposure, which is longer where it is darker."""
+        half = min(self.config.shutter_ms / 1000 * gain, 1 / self.config.rate_hz) / 2
+        if not half:
+            return ()
+        begin, end = max(time - half, 0.0), min(time + half, self.course.duration)
+        begun, ended = self.course.at_time(np.array([begin, end]), self.course.travelled).tolist()
+        before, after = self._view(begin, self._wide), self._view(end, self._wide)
+        return self._lens.moments(before, after, ended - begun)
+
+    def _gain(self, time: float) -> float:
+        """Gain of the exposure."""
+        exposure = self.config.exposure
+        if exposure == 'auto':
+            gain = self._auto(time)
+        elif exposure == 'profile':
+            gain = self._light.exposure(time) * self._weather.exposure
+        else:
+            gain = float(exposure)
+        return gain * 2**self.config.exposure_bias
+
+    def _wanted_gain(self, time: float) -> float:
+        view = self._view(time, self._wide)
+        seen = self._look(self._draw_along(self._road, time, view), view, ())
+        return self._sensor.wanted_gain(seen.picture)
 
     def _draw(self, time: float, view: View) -> Canvas:
         """The picture before lens and sensor, with a margin, and the mask that is asked for."""
@@ -289,13 +340,3 @@ def frames(config: SynthConfig) -> Iterator[SynthFrame]:
     drive = SynthDrive(config)
     for index in range(len(drive)):
         yield drive.frame(index)
-
-
-def _widened(camera: Camera) -> Camera:
-    return dataclasses.replace(
-        camera,
-        width=camera.width + 2 * MARGIN,
-        height=camera.height + 2 * MARGIN,
-        cx=camera.cx + MARGIN,
-        cy=camera.cy + MARGIN,
-    )

@@ -9,6 +9,7 @@ from signattn.synthetic.bend import Road
 from signattn.synthetic.camera import View
 from signattn.synthetic.canvas import Bytes
 from signattn.synthetic.course import Array
+from signattn.synthetic.exact import cos
 from signattn.synthetic.ground import Ground
 from signattn.synthetic.weather import Sun
 
@@ -44,7 +45,7 @@ def cast_shadows(
     x = things.x - away * math.cos(sun.bearing)
     y = things.y - away * math.sin(sun.bearing)
     heading = road.course.at_station(things.station, road.course.heading)
-    station = things.station - away * np.cos(sun.bearing - heading)
+    station = things.station - away * cos(sun.bearing - heading)
     z = road.course.at_station(station, road.course.z)
     shadow = np.zeros(picture.shape[:2], np.uint8)
     sides = [

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from signattn.synthetic.camera import View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.course import Array, Course, smooth_noise
+from signattn.synthetic.exact import cos, sin, warp_affine
 from signattn.synthetic.junctions import Junctions
 from signattn.synthetic.surface import Lanes
 
@@ -80,7 +81,7 @@ class Sprite:
                 [0, fy, top - y0 + 0.5 * fy - 0.5],
             ]
         )
-        drawn = cv2.warpAffine(level, matrix, (x1 - x0, y1 - y0))
+        drawn = warp_affine(level, matrix, (x1 - x0, y1 - y0))
         if tones is not None:
             drawn = _toned(drawn, *tones)
         clear = cv2.bitwise_not(cv2.extractChannel(drawn, 3))
@@ -185,8 +186,8 @@ def stand_along(
     station, left, height, kind = (np.concatenate(column) for column in zip(*rows, strict=True))
     heading = course.at_station(station, course.heading)
     beside = left - course.at_station(station, course.offset)
-    x = course.at_station(station, course.x) - beside * np.sin(heading)
-    y = course.at_station(station, course.y) + beside * np.cos(heading)
+    x = course.at_station(station, course.x) - beside * sin(heading)
+    y = course.at_station(station, course.y) + beside * cos(heading)
     z = course.at_station(station, course.z)
     free = ~_on_road(course, lanes, x, y) | (height < 3)
     free &= ~junctions.cover(station, left)
@@ -213,8 +214,8 @@ def _on_road(
         beside = left - course.offset
         taken.append(
             _cells(
-                course.x - beside * np.sin(course.heading),
-                course.y + beside * np.cos(course.heading),
+                course.x - beside * sin(course.heading),
+                course.y + beside * cos(course.heading),
                 cell,
             )
         )

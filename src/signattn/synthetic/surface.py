@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from signattn.synthetic.camera import Camera
 from signattn.synthetic.canvas import Bytes
+from signattn.synthetic.exact import remap, sin
 from signattn.synthetic.ground import Array, Ground, Pixels
 
 PERIOD = 96.0  # m along the road after which the texture repeats
@@ -65,7 +66,7 @@ class Lanes:
     def edge_wobble(self, station: Array) -> Array:
         """Metres by which the asphalt reaches further out at stations (...) in metres."""
         turns = 2 * np.pi * station[..., None] / PERIOD * self.wobble[0] + self.wobble[2]
-        return np.asarray((self.wobble[1] * np.sin(turns)).sum(-1))
+        return np.asarray((self.wobble[1] * sin(turns)).sum(-1))
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class Surface:
             )
             columns = (level.reach - across[band]) * np.float32(1 / level.across) - 0.5
             rows = along[band] * np.float32(1 / level.along) + base[:, None]
-            cv2.remap(
+            remap(
                 level.texture,
                 columns,
                 rows,

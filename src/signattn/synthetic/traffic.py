@@ -15,6 +15,7 @@ from signattn.synthetic.canvas import Canvas
 from signattn.synthetic.cars import CarShape
 from signattn.synthetic.config import SynthConfig
 from signattn.synthetic.course import Array, Course, smooth_noise
+from signattn.synthetic.exact import on_grid
 from signattn.synthetic.surface import Lanes
 from signattn.synthetic.trucks import drawn_truck
 from signattn.synthetic.weather import Weather
@@ -153,7 +154,7 @@ def _lead(course: Course, share: float, rng: np.random.Generator) -> Car:
     near += float(shape.corners[:, 0].max())
     gap = near * (1 + 0.12 * smooth_noise(rng, time.size, 3 / LEAD_STEP)) + 6 * away
     gap = np.maximum(gap, 2.5 + float(shape.corners[:, 0].max()))
-    gap = np.convolve(np.pad(gap, 20, mode='edge'), np.full(41, 1 / 41), mode='valid')
+    gap = on_grid(np.convolve(np.pad(gap, 20, mode='edge'), np.full(41, 1 / 41), 'valid'), 24)
 
     def place(moment: float) -> float:
         driven = float(course.at_time(moment, course.travelled))

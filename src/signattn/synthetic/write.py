@@ -51,7 +51,8 @@ def _write(writer: BagWriter, drive: SynthDrive, masks: MaskWriter | None) -> No
         elapsed_ns = drive.stamp_ns(index) - drive.start_ns
         reported_ns = _report(writer, drive, reported_ns, elapsed_ns)
         frame = drive.frame(index)
-        writer.image(frame.stamp_ns, frame.image, quality=drive.config.quality)
+        config = drive.config
+        writer.image(frame.stamp_ns, frame.image, quality=config.quality, grey=config.grey)
         writer.camera_info(
             frame.stamp_ns,
             camera.focal_length,
@@ -60,6 +61,7 @@ def _write(writer: BagWriter, drive: SynthDrive, masks: MaskWriter | None) -> No
             camera.cy,
             camera.width,
             camera.height,
+            distortion=camera.distortion,
         )
         if masks is not None and frame.mask is not None:
             masks.add(frame.stamp_ns, frame.mask)
