@@ -131,7 +131,7 @@ class Gating(nn.Module):
             (..., L) float32 in [0, 1].
         """
         if self.kind == 'topk':
-            score = _standardised(log_attention)
+            score = standardised(log_attention)
             border = score.topk(self._now_budget(), dim=-1).values[..., -1:].detach()
             return torch.sigmoid((score - border) / self._surrogate_temperature())
         if self.kind == 'gate':
@@ -170,7 +170,15 @@ class Gating(nn.Module):
         return first + (last - first) * self.progress
 
 
-def _standardised(scores: Tensor) -> Tensor:
+def standardised(scores: Tensor) -> Tensor:
+    """Scores with mean 0 and standard deviation 1 over the cells.
+
+    Args:
+        scores: (..., L) float.
+
+    Returns:
+        (..., L) float.
+    """
     spread = scores.std(-1, keepdim=True, correction=0).clamp(min=1e-6)
-    standardised: Tensor = (scores - scores.mean(-1, keepdim=True)) / spread
-    return standardised
+    centred: Tensor = scores - scores.mean(-1, keepdim=True)
+    return centred / spread

@@ -218,7 +218,9 @@ class Network(nn.Module):
             or not len(frames[0])
         ):
             raise ValueError(f'frames must be (B, T, 3, 80, 160), got {tuple(frames.shape)}')
-        features = self.encoder(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        # Half precision would flip signs.
+        with torch.autocast(frames.device.type, enabled=False):
+            features = self.encoder(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         return self.answer(features, state, attention)
 
     def answer(

@@ -1,0 +1,129 @@
+"""The recipe of a training."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from signattn.augment import AugmentConfig
+from signattn.drive import Split
+from signattn.model import NetworkConfig
+
+_ABOVE_0: tuple[str, Callable[[float], bool]] = ('above 0', lambda value: value > 0)
+_AT_LEAST_0: tuple[str, Callable[[float], bool]] = ('at least 0', lambda value: value >= 0)
+_AT_LEAST_1: tuple[str, Callable[[float], bool]] = ('at least 1', lambda value: value >= 1)
+_A_SHARE: tuple[str, Callable[[float], bool]] = ('in [0, 1]', lambda value: 0 <= value <= 1)
+_LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
+    **dict.fromkeys(('epochs', 'batch', 'window', 'sequence', 'keep'), _AT_LEAST_1),
+    **dict.fromkeys(('learning_rate', 'wide_factor', 'anneal'), _ABOVE_0),
+    **dict.fromkeys(('clip_norm', 'target_lead_s', 'distill'), _AT_LEAST_0),
+    **dict.fromkeys(('patience', 'workers', 'save_batches'), _AT_LEAST_0),
+    **dict.fromkeys(('balance', 'fourier'), _A_SHARE),
+    'ema': ('in [0, 1)', lambda value: 0 <= value < 1),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A recipe.
+
+    Attributes:
+        name: Name of the model.
+        network: Which network.
+        split: Which part of each drive is kept apart. ``end`` is used to validate and to choose
+            the best epoch; ``blocks`` is a test that nothing may look at, so the last epoch's
+            network is kept, unless ``split.validate`` sets another fold aside to choose by.
+        augment: How sequences are varied.
+        epochs: Passes over the data.
+        batch: Sequences side by side, on all devices together.
+        window: Frames through which the gradient flows back.
+        sequence: Frames over which the state is carried; a multiple of ``window``, and with
+            ``sequence`` = ``window`` every window begins afresh.
+        target_lead_s: s; the curvature that is learned is the one driven that much later.
+        balance: How far rare curvatures are drawn more often: 0 as they come, 1 all alike.
+        shares: Share of each data folder in every batch; as they come if not given.
+        fourier: Probability that a sequence from another data folder than the first takes the
+            amplitudes of a picture from the first.
+        learning_rate: Of Adam, at the start.
+        wide_factor: Factor on the learning rate of the weights that sum over all products (into
+            the LSTM and the output). Adam moves every weight alike, so their sums of thousands
+            move thousands of times as far as a weight: below 1 the rest can learn faster.
+        schedule: ``constant``, or ``cosine`` down to 0.
+        loss: On the scaled curvature.
+        clip_norm: Largest norm of the gradient; 0 for no limit.
+        ema: Decay of the running average of the weights, which is then what is validated and
+            kept; 0 for none.
+        patience: Epochs without a better validation after which the training ends; 0 for never.
+        start: Checkpoint whose weights are the first ones; what it lacks (a score, say) is drawn.
+        distill: Weight of the distance to the answers of ``start``, beside the labels.
+        objective: ``curvature``, or ``faithful``: train the score alone for a map that is
+            sufficient and necessary; needs ``start``.
+        anneal: Share of the steps over which budget, threshold or gain reach their own values.
+        precision: ``fp32``, or ``bf16``: all but the encoder, whose signs would flip.
+        compile: Compile the encoder: slow to begin, faster then.
+        seed: Of weights, order, dropout and augmentation; makes a CPU run repeatable.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        workers: Threads that prepare batches ahead; 0 for none. They don't change the result.
+        save_batches: Batches from one saved state to the next; 0 for one an epoch.
+        keep: Saved states that are kept.
+    """
+
+    name: str = 'model'
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    split: Split = field(default_factory=Split)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    epochs: int = 10
+    batch: int = 16
+    window: int = 20
+    sequence: int = 100
+    target_lead_s: float = 0.0
+    balance: float = 0.0
+    shares: tuple[float, ...] | None = None
+    fourier: float = 0.0
+    learning_rate: float = 1e-4
+    wide_factor: float = 1.0
+    schedule: Literal['constant', 'cosine'] = 'constant'
+    loss: Literal['l1', 'huber'] = 'l1'
+    clip_norm: float = 0.0
+    ema: float = 0.0
+    patience: int = 0
+    start: Path | None = None
+    distill: float = 0.0
+    objective: Literal['curvature', 'faithful'] = 'curvature'
+    anneal: float = 0.6
+    precision: Literal['fp32', 'bf16'] = 'fp32'
+    compile: bool = False
+    seed: int = 0
+    device: str = 'auto'
+    workers: int = 0
+    save_batches: int = 0
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be trained."""
+        for name, (expected, holds) in _LIMITS.items():
+            value = getattr(self, name)
+            if not holds(value):
+                raise ValueError(f'{name} must be {expected}, got {value}')
+        if self.sequence % self.window:
+            raise ValueError(
+                f'sequence must be a multiple of window {self.window}, got {self.sequence}'
+            )
+        if self.shares is not None and not (min(self.shares) >= 0 < sum(self.shares)):
+            raise ValueError(f'shares must be at least 0 and not all 0, got {self.shares}')
+        self._refuse_contradictions()
+
+    def _refuse_contradictions(self) -> None:
+        if self.start is None and (self.distill or self.objective == 'faithful'):
+            what = 'distill' if self.distill else 'objective: faithful'
+            raise ValueError(f'start must name a model with {what}, got none')
+        if self.objective == 'faithful' and self.network.attention != 'sign':
+            raise ValueError(
+                "network.attention must be 'sign' with objective: faithful, since the score may "
+                f'change nothing but the map, got {self.network.attention!r}'
+            )
+        if self.patience and self.split.kind != 'end' and not self.split.validate:
+            raise ValueError(
+                'patience must be 0 where no part validates, got '
+                f'{self.patience}: set split.validate'
+            )

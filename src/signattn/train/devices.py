@@ -1,0 +1,100 @@
+"""One process or several under torchrun, each with a device."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed
+
+from signattn.stream import find_device
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which of the processes this is.
+
+    Attributes:
+        device: Where its network runs.
+        rank: Its number, from 0.
+        world: Number of processes.
+    """
+
+    device: torch.device
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes and reports."""
+        return self.rank == 0
+
+    def total(self, *values: float) -> list[float]:
+        """Sums over all processes.
+
+        Args:
+            values: This process' own.
+
+        Returns:
+            The sums, the same in each process.
+        """
+        if self.world == 1:
+            return list(values)
+        sums = torch.tensor(values, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(sums)
+        return [float(value) for value in sums]
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.world > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def taken_place(device: str) -> Iterator[Place]:
+    """Join the other processes that torchrun started, if it did.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; under torchrun the N is the process'.
+
+    Yields:
+        This process' place.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    found = find_device(device)
+    world = int(os.environ.get('WORLD_SIZE', '1'))
+    if world == 1:
+        yield Place(found)
+        return
+    if found.type == 'cuda':
+        found = torch.device('cuda', int(os.environ['LOCAL_RANK']))
+        torch.cuda.set_device(found)
+    distributed.init_process_group('nccl' if found.type == 'cuda' else 'gloo')
+    try:
+        yield Place(found, distributed.get_rank(), world)
+    finally:
+        distributed.destroy_process_group()
+
+
+def share_of_loss(summed: Tensor, known: Tensor, place: Place) -> Tensor:
+    """A process' part of a mean over all processes.
+
+    DistributedDataParallel averages the gradients of the processes; with this loss the average is
+    the gradient of the mean over the labelled frames of all.
+
+    Args:
+        summed: () sum of the loss over this process' labelled frames.
+        known: () how many they are.
+        place: Which process it is.
+
+    Returns:
+        () the loss to go back from.
+    """
+    if place.world == 1:
+        return summed / known.clamp(min=1)
+    everywhere = known.detach().clone().to(torch.float64)
+    distributed.all_reduce(everywhere)
+    return summed * place.world / everywhere.clamp(min=1).to(summed.dtype)

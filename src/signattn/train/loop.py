@@ -1,0 +1,426 @@
+"""Training: one loop over windows, on one device or many, that can be stopped and taken up."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from signattn.drive import Drive, DriveError
+from signattn.evaluate import EvaluateConfig, Scored, predict, score, write_metrics, write_text
+from signattn.model import Checkpoint, Network, Output, State, load, save
+from signattn.model.gating import ACTING
+from signattn.preprocess import scale
+from signattn.train.config import TrainConfig
+from signattn.train.devices import Place, share_of_loss, taken_place
+from signattn.train.faithful import faithful_loss, freeze_all_but_score, silent_twin
+from signattn.train.loss import summed_loss
+from signattn.train.record import (
+    EPOCHS,
+    METRICS,
+    MODEL,
+    RUN,
+    STATES,
+    STEPS,
+    Record,
+    describe_run,
+)
+from signattn.train.sequences import Batch, Sequences
+from signattn.train.state import Position, gather, newest_state, save_state, scatter
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        epoch: From 1.
+        step: Optimiser steps so far, and ``steps`` in all.
+        steps: Optimiser steps in all.
+        loss: Mean over the epoch so far, in standard deviations of the curvature.
+        frames_per_s: Since the start of the epoch, or since it was taken up.
+        mae_deg: Of the part that validates, at the end of an epoch; else None.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    frames_per_s: float
+    mae_deg: float | None = None
+
+
+def train(
+    folders: Sequence[Sequence[Drive]],
+    out: Path,
+    config: TrainConfig,
+    report: Callable[[Progress], None] = lambda _: None,
+    *,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Train a network.
+
+    Args:
+        folders: The drives of each data folder, with steering, all of one vehicle and one
+            preprocessing.
+        out: Folder of the run: ``model`` (the checkpoint), ``metrics.json``, ``log.csv``,
+            ``steps.csv``, ``run.yaml``, ``tensorboard``, and ``state`` until it is done.
+        config: The recipe.
+        report: Called after each step.
+        resume: Continue the run in ``out`` as if it had never stopped; one that is done stays.
+
+    Returns:
+        What metrics.json says.
+
+    Raises:
+        DriveError: If a drive can't be trained on, or the drives don't go together.
+        CheckpointError: If the recipe's ``start`` can't be read.
+        ValueError: If the run in ``out`` is another one, or ``start`` another kind of network.
+        FloatingPointError: If the loss is no longer a number; ``diverged.json`` names the batch.
+    """
+    _check_together([drive for folder in folders for drive in folder])
+    with taken_place(config.device) as place:
+        training = _Training(folders, out, config, place, report)
+        with contextlib.closing(training.record):
+            return training.run(resume=resume)
+
+
+class _Training:
+    """One process of a run."""
+
+    def __init__(
+        self,
+        folders: Sequence[Sequence[Drive]],
+        out: Path,
+        config: TrainConfig,
+        place: Place,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self.config, self.place, self.out, self.report = config, place, out, report
+        self.drives = [drive for folder in folders for drive in folder]
+        self.sequences = Sequences(folders, config)
+        torch.manual_seed(config.seed)
+        self.network = Network(config.network).to(place.device)
+        self.network.curvature_scale.fill_(self.sequences.scale())
+        self.teacher = self._start() if config.start else None
+        self.twin: Network | None = None
+        if config.objective == 'faithful':
+            freeze_all_but_score(self.network)
+            self.twin = silent_twin(self.network)
+        self.average = (
+            AveragedModel(
+                self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True
+            )
+            if config.ema
+            else None
+        )
+        self.taught: State | None = None
+        self.optimizer = _optimizer(self.network, config)
+        self.called = self._wrapped()
+        self.position = Position()
+        per_batch = config.sequence // config.window
+        self.steps = config.epochs * self.sequences.batches * per_batch
+        self.record = Record(out, describe_run(self.drives, config))
+
+    def run(self, *, resume: bool) -> dict[str, Any]:
+        """Train to the end; see ``train``."""
+        if resume:
+            self.record.check_same()
+            if (self.out / METRICS).is_file():
+                metrics: dict[str, Any] = json.loads((self.out / METRICS).read_text())
+                return metrics
+            self._take_up()
+        if self.place.first:
+            if not resume:
+                _forget_older_run(self.out)
+            self.record.begin(self.position.step)
+        self.place.wait()
+        while self.position.epoch <= self.config.epochs and not self._tired():
+            self._epoch()
+        metrics = self._finish() if self.place.first else {}
+        self.place.wait()
+        return metrics
+
+    def _start(self) -> Network:
+        """Take over the weights of another network; it stays as the teacher."""
+        checkpoint = load(self.config.start or '')
+        teacher = checkpoint.network.to(self.place.device).requires_grad_(requires_grad=False)
+        ours, theirs = self.network.state_dict(), teacher.state_dict()
+        for name, tensor in theirs.items():
+            if name in ours and ours[name].shape != tensor.shape:
+                raise ValueError(
+                    f'start must be a network of the same sizes, got {checkpoint.name} with '
+                    f'{name} of {tuple(tensor.shape)} for {tuple(ours[name].shape)}'
+                )
+        taken = {name: tensor for name, tensor in theirs.items() if name in ours}
+        self.network.load_state_dict(taken, strict=False)
+        return teacher
+
+    def _wrapped(self) -> nn.Module:
+        if self.config.compile:
+            self.network.encoder.compile(dynamic=False)
+        if self.place.world == 1:
+            return self.network
+        network: nn.Module = self.network
+        if self.place.device.type == 'cuda':
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        # The layers of the first state have no part in later windows.
+        return DistributedDataParallel(network, find_unused_parameters=True)
+
+    def _take_up(self) -> None:
+        found = newest_state(self.out / STATES)
+        if found is not None:
+            self.position, tensors = found
+            scatter(tensors, self.network, self.optimizer, self.average)
+
+    def _tired(self) -> bool:
+        return 0 < self.config.patience <= self.position.waited
+
+    def _epoch(self) -> None:
+        """What is left of an epoch."""
+        position, config = self.position, self.config
+        started, done = time.monotonic(), position.losses
+        batches = self.sequences.epoch(
+            position.epoch, position.batch, self.place.rank, self.place.world
+        )
+        rate = 0.0
+        for batch in batches:
+            state: State | None = None
+            self.taught = None
+            for first in range(0, config.sequence, config.window):
+                loss, state = self._step(batch, first, state)
+                self._note(loss)
+                steps = position.losses - done
+                rate = steps * config.batch * config.window / (time.monotonic() - started)
+                mean = position.loss_sum / position.losses
+                self.report(Progress(position.epoch, position.step, self.steps, mean, rate))
+            position.batch += 1
+            if config.save_batches and position.batch % config.save_batches == 0:
+                self._save()
+        self._close_epoch(rate)
+
+    def _note(self, loss: float) -> None:
+        position = self.position
+        position.step += 1
+        position.loss_sum += loss
+        position.losses += 1
+        if self.place.first:
+            self.record.step(position.step, position.epoch, loss)
+
+    def _step(self, batch: Batch, first: int, state: State | None) -> tuple[float, State]:
+        """One window: forward, back, and a step of the optimiser."""
+        config, place = self.config, self.place
+        self._anneal()
+        seed = (config.seed, 1, self.position.step, place.rank)
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        frames, target = _to_device(batch, first, config.window, place.device)
+        loss, known, state = self._loss(frames, target, state)
+        self.optimizer.zero_grad()
+        share_of_loss(loss, known, place).backward()
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        summed, counted = place.total(loss.item(), float(known))
+        mean = summed / max(counted, 1.0)
+        if not math.isfinite(mean):
+            self._stop(batch, first, mean)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return mean, (state[0].detach(), state[1].detach())
+
+    def _loss(
+        self, frames: Tensor, target: Tensor, state: State | None
+    ) -> tuple[Tensor, Tensor, State]:
+        """Sum over this process' labelled frames, how many they are, and the state."""
+        config, device = self.config, self.place.device
+        if self.twin is not None:
+            self.network.eval()  # what is frozen has no statistics to gather
+            generator = torch.Generator().manual_seed(torch.initial_seed())
+            loss, state = faithful_loss(self.network, self.twin, frames, state, generator)
+            count = torch.tensor(target.numel(), device=device)
+            return loss * count, count, state
+        self.network.train()
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
+            output: Output = self.called(frames, state)
+        unit = self.network.curvature_scale
+        curvature = output.curvature.float()
+        loss, known = summed_loss(curvature, target, unit, config.loss)
+        if config.distill:
+            taught = torch.where(target.isfinite(), self._teach(frames), target)
+            loss = loss + config.distill * summed_loss(curvature, taught, unit, config.loss)[0]
+        return loss, known, output.state
+
+    def _teach(self, frames: Tensor) -> Tensor:
+        """The teacher's answers, its state carried through the sequence."""
+        assert self.teacher is not None  # noqa: S101 (the recipe sees to it)
+        with torch.no_grad():
+            output: Output = self.teacher(frames, self.taught)
+        self.taught = output.state
+        return output.curvature
+
+    def _anneal(self) -> None:
+        step, config = self.position.step, self.config
+        self.network.gating.anneal(step / (config.anneal * self.steps))
+        factor = 1.0
+        if config.schedule == 'cosine':
+            factor = 0.5 * (1 + math.cos(math.pi * min(step / self.steps, 1)))
+        for group in self.optimizer.param_groups:
+            group['lr'] = group['initial_lr'] * factor
+
+    def _stop(self, batch: Batch, first: int, mean: float) -> None:
+        """End a training that diverged, and leave behind on what."""
+        path = self.out / 'diverged.json'
+        about = {
+            'epoch': self.position.epoch,
+            'batch': self.position.batch,
+            'step': self.position.step,
+            'rank': self.place.rank,
+            'first_frame_of_window': first,
+            'rows': batch.origins,
+        }
+        if self.place.first:
+            write_text(path, json.dumps(about, indent=2) + '\n')
+        raise FloatingPointError(
+            f'loss must be finite, got {mean} in step {self.position.step}; '
+            f'{path} names the sequences: lower learning_rate, or set clip_norm'
+        )
+
+    def _close_epoch(self, rate: float) -> None:
+        position = self.position
+        validation = self._validate() if self.place.first else {}
+        mae_deg = validation.get('mae_deg')
+        loss = position.loss_sum / position.losses
+        if self.place.first:
+            row = {'epoch': position.epoch, 'loss': loss, 'frames_per_s': rate}
+            position.epochs.append(row | {'mae_deg': mae_deg})
+            self.record.epoch(position.step, position.epochs)
+            progress = Progress(position.epoch, position.step, self.steps, loss, rate, mae_deg)
+            self.report(progress)
+        self._judge(mae_deg)
+        if self.place.first and position.waited == 0:
+            metrics = {'epoch': position.epoch, 'loss': loss, **validation}
+            save(self._checkpoint(metrics), self.out / MODEL)
+        position.epoch += 1
+        position.batch = position.losses = 0
+        position.loss_sum = 0.0
+        self._save()
+
+    def _judge(self, mae_deg: float | None) -> None:
+        """Note the best validation so far and the epochs since then, alike in every process."""
+        position = self.position
+        # A network on its way to its budget isn't yet what it is to become.
+        on_its_way = self.config.network.attention in ACTING and self.network.gating.progress < 1
+        if mae_deg is None or on_its_way:
+            position.best, position.waited = None, 0
+        elif position.best is None or mae_deg < position.best:
+            position.best, position.waited = mae_deg, 0
+        else:
+            position.waited += 1
+        # Only the first process validates.
+        (waited,) = self.place.total(position.waited if self.place.first else 0)
+        position.waited = round(waited)
+
+    def _save(self) -> None:
+        if not self.place.first:
+            return
+        self.record.flush()
+        tensors = gather(self.network, self.optimizer, self.average)
+        save_state(self.out / STATES, self.position, tensors, self.config.keep)
+
+    def _answering(self) -> Network:
+        """The network that is validated and kept, in evaluation mode and not compiled."""
+        if self.average is None and not self.config.compile:
+            return self.network.eval()
+        source = self.network if self.average is None else self.average.module
+        plain = Network(self.config.network).to(self.place.device)
+        plain.load_state_dict(source.state_dict())
+        plain.gating.anneal(self.network.gating.progress)
+        return plain.eval()
+
+    def _validate(self) -> dict[str, Any]:
+        """Score of the part that may be looked at."""
+        network = self._answering()
+        scored = []
+        for drive in self.drives:
+            part = self.config.split.validation(drive) & np.isfinite(drive.column('curvature'))
+            if part.any():
+                scored.append(Scored(drive, part, predict(network, drive)))
+        return score(scored, EvaluateConfig()) if scored else {}
+
+    def _checkpoint(self, metrics: dict[str, Any]) -> Checkpoint:
+        return Checkpoint(
+            self._answering(),
+            self.drives[0].preprocessing.to_mapping(),
+            self.drives[0].vehicle,
+            describe_run(self.drives, self.config),
+            metrics,
+            self.config.name,
+        )
+
+    def _finish(self) -> dict[str, Any]:
+        """metrics.json, written last, marks a whole run."""
+        metrics = dict(load(self.out / MODEL).metrics)
+        self.record.flush()
+        write_metrics(self.out / METRICS, metrics)
+        for state in (self.out / STATES).glob('*'):
+            state.unlink()
+        (self.out / STATES).rmdir()
+        return metrics
+
+
+def _forget_older_run(out: Path) -> None:
+    """Remove what would pass for this run's."""
+    for file in (METRICS, EPOCHS, STEPS, RUN, f'{MODEL}/model.yaml', 'diverged.json'):
+        (out / file).unlink(missing_ok=True)
+    for state in (out / STATES).glob('*'):
+        state.unlink()
+
+
+def _check_together(drives: Sequence[Drive]) -> None:
+    first = drives[0]
+    for drive in drives:
+        drive.require_labels()
+        for name in ('vehicle', 'preprocessing'):
+            ours, theirs = getattr(first, name), getattr(drive, name)
+            if name == 'preprocessing':
+                ours = dataclasses.replace(ours, aspect_ratio=None)
+                theirs = dataclasses.replace(theirs, aspect_ratio=None)
+            if ours != theirs:
+                raise DriveError(
+                    f'{drive.path}: {name} must be that of {first.path}, {ours}, got {theirs}'
+                )
+
+
+def _optimizer(network: Network, config: TrainConfig) -> torch.optim.Optimizer:
+    wide = [network.lstm.weight_ih, network.output.weight]
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        [item for item in learning if all(item is not other for other in wide)],
+        [item for item in wide if item.requires_grad],
+    ]
+    rates = (config.learning_rate, config.learning_rate * config.wide_factor)
+    return torch.optim.Adam(
+        [
+            {'params': group, 'lr': rate, 'initial_lr': rate}
+            for group, rate in zip(groups, rates, strict=True)
+            if group
+        ]
+    )
+
+
+def _to_device(
+    batch: Batch, start: int, window: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    part = slice(start, start + window)
+    frames = torch.from_numpy(scale(batch.frames[:, part])).to(device)
+    return frames, torch.from_numpy(batch.curvature[:, part]).to(device)
