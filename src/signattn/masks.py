@@ -17,9 +17,9 @@ from signattn.bag import BagError
 
 Bytes = NDArray[np.uint8]
 
-# Values of a mask's pixels, far enough apart to be seen in any viewer.
-NOTHING, SCENERY, GROUND, LINES, CUE = 0, 64, 128, 192, 255
-VALUES = (NOTHING, SCENERY, GROUND, LINES, CUE)
+# Values of a mask's pixels, far enough apart to be seen in any viewer; what may cover what.
+NOTHING, GROUND, LINES, SCENERY, CUE = 0, 64, 128, 192, 255
+VALUES = (NOTHING, GROUND, LINES, SCENERY, CUE)
 
 
 class _Masks(Mapping[int, Bytes]):

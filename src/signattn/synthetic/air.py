@@ -53,13 +53,13 @@ def gloss(
     if not above.shape[0]:
         return
     filled = cv2.copyMakeBorder(above, 0, rows - above.shape[0], 0, 0, cv2.BORDER_REPLICATE)
-    mirrored = cv2.blur(filled, (5, 41)).astype(np.float32)
+    mirrored = cv2.blur(filled, (5, 41))
     sine = 1 / np.hypot(1, ground.depth / 1.3)  # of the angle at which the road is seen
-    share = (GLOSS * wet * (1 - sine) ** 5).astype(np.float32)[:, None]
     paved = (across > lanes.right_edge) & (across < lanes.left_edge)
-    share = share * (0.45 + 0.55 / 255 * puddles) * paved
+    share = (GLOSS * wet * (1 - sine) ** 5).astype(np.float32)[:, None] * paved
+    share *= np.float32(0.45) + np.float32(0.55 / 255) * puddles
     seen = picture[ground.top :]
-    seen[:] = seen + share[..., None] * (mirrored - seen)
+    cv2.blendLinear(mirrored, seen.copy(), share, 1 - share, dst=seen)
 
 
 def glare(picture: Bytes, view: View, sun: Sun, strength: float) -> None:
@@ -84,9 +84,8 @@ def glare(picture: Bytes, view: View, sun: Sun, strength: float) -> None:
     veil = strength * np.exp(-np.arccos(np.clip(ahead, -1, 1)) / GLARE_WIDTH)
     if veil.max() < 1 / 255:
         return
-    light = (veil[..., None] * GLARE).astype(np.float32)
-    light = cv2.resize(light, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
-    cv2.add(picture, np.round(light).astype(np.uint8), dst=picture)
+    light = np.round(veil[..., None] * GLARE).astype(np.uint8)
+    cv2.add(picture, cv2.resize(light, (camera.width, camera.height)), dst=picture)
 
 
 def glow(

@@ -83,15 +83,8 @@ def causal_mask(picture: Bytes, shows: Bytes, bent: Iterable[tuple[Bytes, Bytes]
     for other, other_shows in bent:
         apart = cv2.absdiff(picture, other)
         same = cv2.inRange(apart, (0, 0, 0, 0), (CONTRAST, CONTRAST, CONTRAST, 255))
-        changed = _foremost(shows, other_shows)
-        changed[changed == NOTHING] = SCENERY  # leaves before the sky
-        changed[same > 0] = NOTHING
-        mask = _foremost(mask, changed)
+        changed = np.maximum(shows, other_shows)
+        np.copyto(changed, SCENERY, where=changed == NOTHING)  # leaves before the sky
+        np.copyto(changed, NOTHING, where=same > 0)
+        np.maximum(mask, changed, out=mask)
     return mask
-
-
-def _foremost(first: Bytes, second: Bytes) -> Bytes:
-    """What either of two masks shows: scenery before lines before ground before nothing."""
-    both = np.maximum(first, second)
-    both[(first == SCENERY) | (second == SCENERY)] = SCENERY
-    return both

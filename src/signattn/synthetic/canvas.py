@@ -37,4 +37,4 @@ class Canvas:
     def hide(self, hidden: NDArray[np.bool_]) -> None:
         """Mark where (H, W) something stands before the road."""
         if self.mask is not None:
-            self.mask[hidden] = SCENERY
+            np.copyto(self.mask, SCENERY, where=hidden)

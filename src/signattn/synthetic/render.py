@@ -27,7 +27,7 @@ from signattn.synthetic.light import Light
 from signattn.synthetic.markings import Markings
 from signattn.synthetic.sensor import Sensor
 from signattn.synthetic.shadows import cast_shadows
-from signattn.synthetic.sprites import boxes, stand_along
+from signattn.synthetic.sprites import Box, boxes, stand_along
 from signattn.synthetic.surface import Lanes, Paint, Surface
 from signattn.synthetic.traffic import FARTHEST, LONGEST, Car, draw_car, send_cars
 from signattn.synthetic.weather import Weather
@@ -282,23 +282,22 @@ class SynthDrive:
                 cars.append((station, car))
         cars.sort(key=operator.itemgetter(0))
         things = boxes(road.roadside, travelled, view, ground.hidden_below)
-        for depth, sprite, box, lowest in things:
+        tones = self._tones(things, view)
+        for number, (depth, sprite, box, lowest) in enumerate(things):
             while cars and cars[-1][0] > travelled + depth:
                 self._draw_car(canvas, road.course, *cars.pop(), ground, view)
-            sprite.draw(canvas, box, lowest, self._tones(depth, box, view))
+            sprite.draw(canvas, box, lowest, tones[number])
         while cars:
             self._draw_car(canvas, road.course, *cars.pop(), ground, view)
 
-    def _tones(
-        self, depth: float, box: tuple[float, float, float, float], view: View
-    ) -> tuple[Array, Array] | None:
-        """Gain and offset of the colours of a thing at a depth (m) in a box (px)."""
-        if self._weather.plain:
-            return None
-        aside = (box[0] + box[2]) / 2 - view.camera.cx
-        return self._weather.tones(
-            np.asarray(depth), np.asarray(aside / view.camera.focal_length * depth)
-        )
+    def _tones(self, things: list[Box], view: View) -> list[tuple[Array, Array] | None]:
+        """Gain and offset of the colours of every thing."""
+        if self._weather.plain or not things:
+            return [None] * len(things)
+        depth = np.array([depth for depth, *_ in things])
+        middle = np.array([(box[0] + box[2]) / 2 for _, _, box, _ in things])
+        aside = (middle - view.camera.cx) / view.camera.focal_length * depth
+        return list(zip(*self._weather.tones(depth, aside), strict=True))
 
     def _draw_air(self, canvas: Canvas, view: View, time: float, travelled: float) -> None:
         """Draw what lies before everything else."""

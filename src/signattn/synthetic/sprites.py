@@ -99,6 +99,10 @@ def _toned(drawn: NDArray[Any], gain: Array, offset: Array) -> Bytes:
     return np.asarray(cv2.transform(drawn, mix), np.uint8)
 
 
+# Depth (m), what it is, its left, top, right and bottom (px), and its lowest visible row (px).
+Box = tuple[float, Sprite, tuple[float, float, float, float], float]
+
+
 @dataclass(frozen=True)
 class Roadside:
     """Everything that stands beside the road, sorted by where it stands.
@@ -233,7 +237,7 @@ def boxes(
     travelled: float,
     view: View,
     hidden_below: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> list[tuple[float, Sprite, tuple[float, float, float, float], float]]:
+) -> list[Box]:
     """What of the roadside is in view.
 
     Args:
