@@ -50,7 +50,13 @@ ALLOWED['cli'] = SIGNALS | VERBS | {'drive', 'model'}
 
 # Foreign packages that only some parts may import.
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces'}
-RESERVED = {'rosbags': {'bag'}, 'captum': {'explain'}, 'jsonargparse': {'cli'}}
+RESERVED = {
+    'rosbags': {'bag'},
+    'simplejpeg': {'bag'},
+    'distributed': {'convert'},
+    'captum': {'explain'},
+    'jsonargparse': {'cli'},
+}
 VEHICLE = {'torch', 'numpy', 'cv2', 'yaml', 'safetensors'}
 ON_VEHICLE = {'share', 'vehicle', 'preprocess', 'model', 'stream', 'heatmap', 'nodes'}
 NODES = {'nodes', 'nodes.replay_node'}

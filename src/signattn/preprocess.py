@@ -46,6 +46,8 @@ class Preprocessing:
         crop_right: Fraction of the width cut off on the right.
         rate_hz: Steps a second that the network learns.
         aspect_ratio: Width over height of the training pictures before the crop; None if unknown.
+        reduced: Whether large JPEGs were decoded at a fraction of their size, which a vehicle
+            doesn't do.
     """
 
     crop_top: float = 0.0
@@ -54,6 +56,7 @@ class Preprocessing:
     crop_right: float = 0.0
     rate_hz: float = 20.0
     aspect_ratio: float | None = None
+    reduced: bool = False
 
     def __post_init__(self) -> None:
         """Refuse crops that leave nothing and rates that aren't."""
@@ -83,7 +86,10 @@ class Preprocessing:
 
     def to_mapping(self) -> dict[str, Any]:
         """The whole contract, fixed parts included, as it stands in a checkpoint."""
-        return dataclasses.asdict(self) | _CONTRACT
+        mapping = dataclasses.asdict(self) | _CONTRACT
+        if not self.reduced:  # as in contracts from before there was a choice
+            del mapping['reduced']
+        return mapping
 
     @classmethod
     def from_mapping(
@@ -250,9 +256,8 @@ def decode_compressed(data: Any, format: str = '') -> Image:  # noqa: A002 (the 
     """
     buffer = np.frombuffer(data, np.uint8)
     _refuse_cut_off(buffer.tobytes())
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(buffer, flags) if buffer.size else None
+        image = _decode_rgb(buffer) if buffer.size else None
     except cv2.error as error:
         raise ImageError(f'data must be a picture, got an undecodable one: {error}') from error
     if image is None:
@@ -261,11 +266,24 @@ def decode_compressed(data: Any, format: str = '') -> Image:  # noqa: A002 (the 
         raise ImageError(
             f'data must be a JPEG or PNG picture, got {buffer.size} bytes{named}: {start}'
         )
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return image
 
+
+def _decode_rgb(buffer: Image) -> Image | None:
+    flags = cv2.IMREAD_IGNORE_ORIENTATION
+    if _READ_RGB is not None:
+        image = cv2.imdecode(buffer, _READ_RGB | flags)
+        return None if image is None else np.asarray(image, np.uint8)
+    image = cv2.imdecode(buffer, cv2.IMREAD_COLOR | flags)
+    return None if image is None else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+# Older versions of OpenCV decode to BGR only.
+_READ_RGB: int | None = getattr(cv2, 'IMREAD_COLOR_RGB', None)
 
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xd9'
+_JPEG_SCAN = b'\xda'
 # What begins or ends a segment: no stuffed zero, no restart marker, no fill byte.
 _JPEG_MARKER = re.compile(rb'\xff([^\x00\x01\xd0-\xd8\xff])')
 
@@ -283,11 +301,14 @@ def _refuse_cut_off(data: bytes) -> None:
 
 
 def _jpeg_is_whole(data: bytes) -> bool:
-    # From segment to segment: a thumbnail inside one of them has an end marker of its own.
+    # From segment to segment up to the picture itself: a thumbnail inside one of them has an end
+    # marker of its own. Behind that point only the end looks like one.
     place = len(_JPEG_START)
     while marker := _JPEG_MARKER.search(data, place):
+        if marker[1] == _JPEG_SCAN:
+            return data.rfind(b'\xff' + _JPEG_END, marker.end()) >= 0
         if marker[1] == _JPEG_END:
-            return True
+            return False
         length = data[marker.end() : marker.end() + 2]
         place = marker.end() + int.from_bytes(length, 'big')
     return False

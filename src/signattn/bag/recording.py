@@ -9,7 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from signattn.preprocess import Image, ImageError, decode_compressed, decode_raw
+from signattn.bag.jpeg import START, decode_jpeg
+from signattn.preprocess import (
+    Image,
+    ImageError,
+    Preprocessing,
+    decode_compressed,
+    decode_raw,
+)
 
 Format = Literal['ros1', 'sqlite3', 'mcap', 'folder']
 Quantity = Literal['steering_angle', 'tyre_angle', 'yaw_rate', 'curvature', 'speed']
@@ -65,8 +72,11 @@ class CameraImage:
     step: int = 0
     is_bigendian: bool = False
 
-    def rgb(self) -> Image:
+    def rgb(self, preprocessing: Preprocessing | None = None) -> Image:
         """Decode the picture.
+
+        Args:
+            preprocessing: With ``reduced``, a large JPEG is decoded at a fraction of its size.
 
         Returns:
             (H, W, 3) uint8, RGB.
@@ -76,7 +86,10 @@ class CameraImage:
         """
         try:
             if not self.encoding:
-                return decode_compressed(self.data, self.format)
+                data = self.data.tobytes()
+                if data.startswith(START):
+                    return decode_jpeg(data, preprocessing)
+                return decode_compressed(data, self.format)
             return decode_raw(
                 self.data,
                 encoding=self.encoding,
