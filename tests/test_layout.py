@@ -32,6 +32,7 @@ ALLOWED = {
     'deletion': SIGNALS | {'model'},
     'evaluate': SIGNALS | {'drive', 'model', 'stream', 'motion', 'explain', 'deletion'},
     'train': SIGNALS | {'augment', 'drive', 'evaluate', 'model', 'stream'},
+    'leak': SIGNALS | {'drive', 'evaluate', 'model', 'stream'},
     'report': {'share', 'evaluate', 'heatmap'},
     'render': SIGNALS | {'bag', 'heatmap', 'labels', 'stream'},
     'nodes': VEHICLE_NODE | {'nodes.dds'},
@@ -45,7 +46,7 @@ ALLOWED = {
     | {'bag', 'drive', 'labels', 'model', 'nodes.dds', 'nodes.ledger', 'nodes.transport'},
 }
 # The command line imports every verb, but only when that verb runs.
-VERBS = {'synthetic', 'convert', 'train', 'evaluate', 'render', 'replay'}
+VERBS = {'synthetic', 'convert', 'train', 'evaluate', 'leak', 'render', 'replay'}
 ALLOWED['cli'] = SIGNALS | VERBS | {'drive', 'model'}
 
 # Foreign packages that only some parts may import.

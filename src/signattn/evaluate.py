@@ -228,6 +228,22 @@ def _degrees(angle: Floats) -> Floats:
     return np.abs(np.degrees(angle))
 
 
+def degrees_apart(curvature: Floats, other: Floats, drive: Drive) -> Floats:
+    """How far two answers are from each other at the wheel, at each frame's own speed.
+
+    Args:
+        curvature: (N,) float64, 1/m.
+        other: (N,) float64, 1/m.
+        drive: Whose frames they are about.
+
+    Returns:
+        (N,) float64, degrees, at least 0; NaN where the speed is unknown.
+    """
+    speed, vehicle = drive.column('speed'), drive.vehicle
+    angles = [steering_from_curvature(each, speed, vehicle) for each in (curvature, other)]
+    return _degrees(angles[0] - angles[1])
+
+
 def _off_by(curvature: Floats, drive: Drive) -> Floats:
     """Error of predicted curvatures, in degrees at the wheel at each frame's own speed."""
     angle = steering_from_curvature(curvature, drive.column('speed'), drive.vehicle)
