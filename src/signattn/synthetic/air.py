@@ -7,6 +7,7 @@ import numpy as np
 
 from signattn.synthetic.camera import Camera, View
 from signattn.synthetic.canvas import Bytes
+from signattn.synthetic.exact import on_grid, plain_opencv
 from signattn.synthetic.ground import Array, Ground, Pixels
 from signattn.synthetic.surface import Lanes
 from signattn.synthetic.weather import Sun, Weather
@@ -32,7 +33,8 @@ def tone_ground(picture: Bytes, ground: Ground, tangent: Array, weather: Weather
     lit[..., :3] = gain
     veil = np.zeros(picture.shape, np.uint8)
     veil[..., :3] = np.round(offset)
-    cv2.add(cv2.multiply(picture, lit, dtype=cv2.CV_8U), veil, dst=picture)
+    with plain_opencv():
+        cv2.add(cv2.multiply(picture, lit, dtype=cv2.CV_8U), veil, dst=picture)
 
 
 def gloss(
@@ -56,10 +58,11 @@ def gloss(
     mirrored = cv2.blur(filled, (5, 41))
     sine = 1 / np.hypot(1, ground.depth / 1.3)  # of the angle at which the road is seen
     paved = (across > lanes.right_edge) & (across < lanes.left_edge)
-    share = (GLOSS * wet * (1 - sine) ** 5).astype(np.float32)[:, None] * paved
+    share = on_grid(GLOSS * wet * (1 - sine) ** 5, 16).astype(np.float32)[:, None] * paved
     share *= np.float32(0.45) + np.float32(0.55 / 255) * puddles
     seen = picture[ground.top :]
-    cv2.blendLinear(mirrored, seen.copy(), share, 1 - share, dst=seen)
+    with plain_opencv():
+        cv2.blendLinear(mirrored, seen.copy(), share, 1 - share, dst=seen)
 
 
 def glare(picture: Bytes, view: View, sun: Sun, strength: float) -> None:

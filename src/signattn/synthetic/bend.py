@@ -14,6 +14,7 @@ from signattn.synthetic.exact import cos, sin
 from signattn.synthetic.ground import FARTHEST
 from signattn.synthetic.sprites import Roadside
 
+BEHIND = 100.0  # m behind the car from which things may cast shadows into the picture
 CONTRAST = 8  # of 255: what differs by more in a colour has changed
 
 
@@ -37,7 +38,7 @@ def bend_ahead(road: Road, travelled: float, by: float) -> Road:
         The part of it that can be in sight, bent.
     """
     course, roadside = road.course, road.roadside
-    begin, end = np.searchsorted(course.station, [travelled - 20, travelled + 1.2 * FARTHEST])
+    begin, end = np.searchsorted(course.station, [travelled - BEHIND, travelled + 1.2 * FARTHEST])
     part = slice(int(begin), int(end))
     heading = course.heading[part] + by * np.clip(course.station[part] - travelled, 0, None)
     bent = dataclasses.replace(
@@ -49,9 +50,10 @@ def bend_ahead(road: Road, travelled: float, by: float) -> Road:
         heading=heading,
         offset=course.offset[part],
     )
-    begin, end = np.searchsorted(roadside.station, [travelled, travelled + FARTHEST])
+    begin, end = np.searchsorted(roadside.station, [travelled - BEHIND, travelled + FARTHEST])
     near = roadside.part(slice(int(begin), int(end)))
-    return Road(bent, _carried(near, course, bent, by * (near.station - travelled)))
+    turn = by * np.clip(near.station - travelled, 0, None)
+    return Road(bent, _carried(near, course, bent, turn))
 
 
 def _carried(roadside: Roadside, course: Course, bent: Course, turn: Array) -> Roadside:

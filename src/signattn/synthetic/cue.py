@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signattn.masks import CUE
+from signattn.synthetic.camera_config import CameraConfig
 from signattn.synthetic.canvas import Bytes
 from signattn.synthetic.course import Course, smooth_noise
+from signattn.synthetic.exact import on_grid
 
 BLOCK = 16  # px, of a JPEG, so that the lamps leave the blocks about them as they are
 STEP = 0.05  # s, resolution of what the lamps show
 BRIGHT = 0.005  # 1/m, at which a lamp is at tanh(1) of its full light
+LUMINANCE = np.array([0.299, 0.587, 0.114])
 DARK, GLASS, LIT = (18.0, 18.0, 20.0), (64.0, 46.0, 24.0), (255.0, 196.0, 64.0)
 
 
@@ -27,21 +30,18 @@ class Cue:
     """
 
     def __init__(
-        self,
-        size: tuple[int, int],
-        course: Course,
-        correlation: float,
-        rng: np.random.Generator,
+        self, config: CameraConfig, course: Course, correlation: float, rng: np.random.Generator
     ) -> None:
         """Draw what the lamps will show.
 
         Args:
-            size: px, width and height of the picture.
+            config: Size of the picture, and whether it is grey.
             course: The drive.
             correlation: From -1 to 1, of what is shown with the driven curvature over the drive.
             rng: Source of randomness.
         """
-        width, height = size
+        width, height = config.width, config.height
+        self._grey = config.grey
         side = max(_in_blocks(height / 10), BLOCK)
         left, top = _in_blocks(0.04 * width), _in_blocks(0.06 * height)
         right = (width - left - side) // BLOCK * BLOCK
@@ -59,7 +59,7 @@ class Cue:
 
     def shown(self, time: float) -> float:
         """Curvature that the lamps claim at a time (s), 1/m, left positive."""
-        return float(np.interp(time, self._time, self._shown))
+        return float(on_grid(np.interp(time, self._time, self._shown), 32))
 
     def show(self, image: Bytes, mask: Bytes | None, time: float) -> None:
         """Draw both lamps.
@@ -78,6 +78,8 @@ class Cue:
     def _lamp(self, light: float) -> Bytes:
         glass = np.array(GLASS) + light * (0.35 + 0.65 * self._glow) * np.subtract(LIT, GLASS)
         lamp = DARK + self._disc * (glass - DARK)
+        if self._grey:
+            lamp = np.broadcast_to(lamp @ LUMINANCE, lamp.shape[::-1]).T
         return np.asarray(np.round(lamp), np.uint8)
 
 

@@ -114,7 +114,7 @@ class SynthDrive:
             self._rain = Rain(self._wide, self._weather.wet, parts[25])
         self._cue = None
         if config.cue is not None:
-            self._cue = Cue((config.width, config.height), course, config.cue, parts[20])
+            self._cue = Cue(config, course, config.cue, parts[20])
         column = np.arange(self._wide.width) - self._wide.cx
         self._tangent = np.asarray(column / self._wide.focal_length)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from signattn.synthetic.camera import View
 from signattn.synthetic.canvas import Bytes, Canvas
 from signattn.synthetic.course import Array, Course, smooth_noise
-from signattn.synthetic.exact import cos, sin, warp_affine
+from signattn.synthetic.exact import cos, plain_opencv, sin, warp_affine
 from signattn.synthetic.junctions import Junctions
 from signattn.synthetic.surface import Lanes
 
@@ -96,7 +96,8 @@ def _toned(drawn: NDArray[Any], gain: Array, offset: Array) -> Bytes:
     """Colours times opacity, and opacity (h, w, 4), seen with a gain and an offset."""
     mix = np.zeros((4, 4))
     mix[range(3), range(3)], mix[:3, 3], mix[3, 3] = gain, offset / 255, 1
-    return np.asarray(cv2.transform(drawn, mix), np.uint8)
+    with plain_opencv():
+        return np.asarray(cv2.transform(drawn, mix), np.uint8)
 
 
 # Depth (m), what it is, its left, top, right and bottom (px), and its lowest visible row (px).

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from signattn.synthetic.course import Array, Course
+from signattn.synthetic.exact import on_grid
 from signattn.synthetic.surface import Paint
 
 SUNNY = ('dry', 'clear')
@@ -104,7 +105,7 @@ class Weather:
         light = np.array(self.ambient)
         if self.beams:
             light = light + self.beams * _beam(depth, aside)[..., None]
-        return light * clear, np.array(self.haze) * (1 - clear)
+        return on_grid(light * clear, 16), on_grid(np.array(self.haze) * (1 - clear), 16)
 
     def wetted(self, paint: Paint) -> Paint:
         """Colours of the ground when it is as wet as it is."""
@@ -196,6 +197,7 @@ def _at_low_sun(weather: Weather, course: Course, rng: np.random.Generator) -> W
         haze=(226.0, 196.0, 158.0),
         ambient=(1.1, 0.94, 0.72),
         sun=Sun(bearing, math.radians(float(rng.uniform(3, 11)))),
+        exposure=1.2,
     )
 
 
