@@ -1,0 +1,314 @@
+"""ROS 1 bags, version 2.0.
+
+Records, each a header of fields and data, stand one behind the other: chunks, which hold
+connections and messages, and at the end an index of the connections and chunks. Where the index
+can't be read, the chunks are read one by one.
+
+Source: http://wiki.ros.org/Bags/Format/2.0
+"""
+
+import os
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
+
+from signattn.bag.blocks import Block, BlockFile, place, read_exactly
+from signattn.bag.raw import Connection, Message, Report, full_name, reason
+from signattn.bag.recording import BagError
+from signattn.bag.unpack import unpack
+from signattn.preprocess import NS_PER_S
+
+MAGIC = b'#ROSBAG V2.0\n'
+FIRST = (len(MAGIC) + 4104, len(MAGIC) + 4096)
+"""Where the first chunk begins, behind a header that is filled up: of ROS, of rosbags."""
+MESSAGE, HEADER, CHUNK, CHUNK_INFO, CONNECTION = 2, 3, 5, 6, 7
+
+U32 = struct.Struct('<I')
+U64 = struct.Struct('<Q')
+TIME = struct.Struct('<II')
+COUNT = struct.Struct('<II')
+
+DAMAGE = (ValueError, LookupError, struct.error)
+"""What a damaged record raises."""
+
+Fields = dict[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record in a file.
+
+    Attributes:
+        offset: Bytes from the file's start to the record's.
+        fields: Of its header.
+        data_offset: Bytes from the file's start to its data's.
+        data_size: Bytes of data.
+    """
+
+    offset: int
+    fields: Fields
+    data_offset: int
+    data_size: int
+
+    @property
+    def op(self) -> int:
+        """What it is."""
+        return self.fields[b'op'][0]
+
+    @property
+    def end(self) -> int:
+        """Bytes from the file's start to the next record."""
+        return self.data_offset + self.data_size
+
+
+class Rosbag1File:
+    """A ROS 1 bag.
+
+    Attributes:
+        connections: Everything in it.
+        start_ns: ns, of its first message.
+    """
+
+    def __init__(self, path: Path, name: str, report: Report) -> None:
+        """Read the index.
+
+        Args:
+            path: The file.
+            name: What it is called in reports; empty for the only file of a bag.
+            report: Where damage goes.
+
+        Raises:
+            BagError: If it is no ROS 1 bag, or one that was never closed.
+        """
+        contents = _Contents({}, [])
+        with path.open('rb') as file:
+            _check_magic(file, path)
+            offset = len(MAGIC)
+            try:
+                offset = _index_pos(file, path)
+                contents = _read_index(file, offset)
+            except BagError:
+                raise
+            except DAMAGE as error:
+                what = f'must begin a whole index, got {reason(error)}; read without'
+                what += f' (to mend it: rosbag reindex {path})'
+                report.lose(place(name, offset), what)
+                contents = _read_chunks(file, name, report)
+        counts = sum((Counter(block.counts) for block in contents.blocks), Counter())
+        self.connections = [replace(c, count=counts[c.id]) for c in contents.connections.values()]
+        self.start_ns = min((block.start_ns for block in contents.blocks), default=0)
+        self._file = BlockFile(path, name, contents.blocks, _content, _walk, report)
+
+    def messages(self, ids: set[int]) -> Iterator[Message]:
+        """Messages of some connections; see ``BlockFile``."""
+        return self._file.messages(ids)
+
+
+@dataclass
+class _Contents:
+    connections: dict[int, Connection]
+    blocks: list[Block]
+
+
+def _check_magic(file: BinaryIO, path: Path) -> None:
+    magic = file.read(len(MAGIC))
+    if magic != MAGIC:
+        raise BagError(f'{path} must be a ROS 1 bag, version 2.0, got one that begins {magic!r}')
+
+
+def _index_pos(file: BinaryIO, path: Path) -> int:
+    header = _record(file, len(MAGIC))
+    if header.op != HEADER:
+        raise ValueError(f'record {header.op} for a header')
+    if header.fields.get(b'encryptor'):
+        raise BagError(f'{path} must not be encrypted, got {header.fields[b"encryptor"]!r}')
+    (index_pos,) = U64.unpack(header.fields[b'index_pos'])
+    if index_pos == 0:
+        raise BagError(
+            f'{path} must be indexed, got a bag that was never closed; '
+            f'mend it with: rosbag reindex {path}'
+        )
+    return int(index_pos)
+
+
+def _read_index(file: BinaryIO, index_pos: int) -> _Contents:
+    """Connections and chunks from the end of the file."""
+    header = _record(file, len(MAGIC)).fields
+    (connections,), (chunks,) = (
+        U32.unpack(header[b'conn_count']),
+        U32.unpack(header[b'chunk_count']),
+    )
+    contents = _Contents({}, [])
+    for record in _records(file, index_pos):
+        if record.op == CONNECTION:
+            connection = _connection(record.fields, _data(file, record))
+            contents.connections[connection.id] = connection
+        elif record.op == CHUNK_INFO:
+            contents.blocks.append(_block(record.fields, _data(file, record)))
+        else:
+            raise ValueError(f'record {record.op} at byte {record.offset}')
+    got = len(contents.connections), len(contents.blocks)
+    if got != (connections, chunks):
+        raise ValueError(f'{got[0]} of {connections} connections, {got[1]} of {chunks} chunks')
+    return contents
+
+
+def _block(fields: Fields, data: bytes) -> Block:
+    """A chunk as the index describes it."""
+    (offset,) = U64.unpack(fields[b'chunk_pos'])
+    counts = dict(COUNT.iter_unpack(data))
+    return Block(offset, _time(fields[b'start_time']), counts)
+
+
+def _read_chunks(file: BinaryIO, name: str, report: Report) -> _Contents:
+    """Connections and chunks from the chunks themselves, as far as they go."""
+    contents = _Contents({}, [])
+    offset = _first(file)
+    try:
+        for record in _records(file, offset):
+            offset = record.end
+            if record.op == CHUNK:
+                _look_into(file, record, contents, name, report)
+    except DAMAGE as error:
+        report.lose(
+            place(name, offset), f'must begin a whole record, got {reason(error)}; the rest'
+        )
+    return contents
+
+
+def _first(file: BinaryIO) -> int:
+    """Where the first chunk begins."""
+    for offset in FIRST:
+        with suppress(*DAMAGE):
+            if _record(file, offset).op == CHUNK:
+                return offset
+    return len(MAGIC)
+
+
+def _look_into(
+    file: BinaryIO, record: Record, contents: _Contents, name: str, report: Report
+) -> None:
+    """What a chunk holds."""
+    counts: Counter[int] = Counter()
+    block = Block(record.offset, 0, counts)
+    times = []
+    try:
+        content = _content(file, block)
+        for start, stop, end in _parts(content):
+            fields = _fields(content[start:stop])
+            if fields[b'op'][0] == CONNECTION:
+                connection = _connection(fields, content[stop + 4 : end])
+                contents.connections.setdefault(connection.id, connection)
+            elif fields[b'op'][0] == MESSAGE:
+                counts[U32.unpack(fields[b'conn'])[0]] += 1
+                times.append(_time(fields[b'time']))
+    except DAMAGE as error:
+        report.lose(place(name, record.offset), f'must be a whole chunk, got {reason(error)}')
+    if times:
+        contents.blocks.append(replace(block, start_ns=min(times)))
+
+
+def _content(file: BinaryIO, block: Block) -> bytes:
+    """The records in a chunk."""
+    record = _record(file, block.offset)
+    if record.op != CHUNK:
+        raise ValueError(f'record {record.op}')
+    (size,) = U32.unpack(record.fields[b'size'])
+    return unpack(_data(file, record), record.fields[b'compression'].decode(), size)
+
+
+def _walk(content: bytes, ids: set[int]) -> Iterator[Message]:
+    """Messages of some connections from the records in a chunk."""
+    for start, stop, end in _parts(content):
+        at = content.find(b'conn=', start, stop)
+        if at < 0 or U32.unpack_from(content, at + 5)[0] not in ids:
+            continue
+        fields = _fields(content[start:stop])
+        if fields[b'op'][0] == MESSAGE:
+            (connection,) = U32.unpack(fields[b'conn'])
+            yield connection, _time(fields[b'time']), content[stop + 4 : end]
+
+
+def _parts(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """Where the headers of the records in a chunk start and stop, and where the records end."""
+    end = 0
+    while end < len(content):
+        start = end + 4
+        stop = start + _size(content, end)
+        end = stop + 4 + _size(content, stop)
+        if end > len(content):
+            raise ValueError(
+                f'a record of {end - start} bytes, {len(content) - start} before its end'
+            )
+        yield start, stop, end
+
+
+def _size(content: bytes, offset: int) -> int:
+    if offset + 4 > len(content):
+        raise ValueError(f'a record of {offset} bytes, {len(content)} before its end')
+    return int(U32.unpack_from(content, offset)[0])
+
+
+def _records(file: BinaryIO, offset: int) -> Iterator[Record]:
+    """The records of a file from a place on."""
+    end = os.fstat(file.fileno()).st_size
+    while offset != end:
+        record = _record(file, offset)
+        yield record
+        offset = record.end
+
+
+def _record(file: BinaryIO, offset: int) -> Record:
+    end = os.fstat(file.fileno()).st_size
+    file.seek(offset)
+    (size,) = U32.unpack(read_exactly(file, 4, end))
+    fields = _fields(read_exactly(file, size, end))
+    (data_size,) = U32.unpack(read_exactly(file, 4, end))
+    record = Record(offset, fields, file.tell(), data_size)
+    if record.end > end:
+        raise ValueError(f'{data_size} bytes, of which {end - record.data_offset} are there')
+    return record
+
+
+def _data(file: BinaryIO, record: Record) -> bytes:
+    file.seek(record.data_offset)
+    return read_exactly(file, record.data_size, record.end)
+
+
+def _fields(header: bytes) -> Fields:
+    """Names and values in a header."""
+    fields, offset = {}, 0
+    while offset < len(header):
+        start = offset + 4
+        offset = start + U32.unpack_from(header, offset)[0]
+        name, separator, value = header[start:offset].partition(b'=')
+        if not separator or offset > len(header):
+            raise ValueError('a header that is none')
+        fields[name] = value
+    return fields
+
+
+def _connection(fields: Fields, data: bytes) -> Connection:
+    about = _fields(data)
+    topic = fields[b'topic'].decode()
+    slash = '/' if topic.startswith('/') else ''
+    text = about[b'message_definition'].decode()
+    return Connection(
+        U32.unpack(fields[b'conn'])[0],
+        slash + '/'.join(name for name in topic.split('/') if name),
+        full_name(about[b'type'].decode()),
+        MessageDefinition(MessageDefinitionFormat.MSG, text),
+        'ros1',
+        0,
+    )
+
+
+def _time(value: bytes) -> int:
+    sec, nanosec = TIME.unpack(value)
+    return int(sec) * NS_PER_S + int(nanosec)
