@@ -39,14 +39,14 @@ def run(recipe: Path, drive_path: Path, folder: Path, fold: int, seed: int) -> d
     split = Split('blocks', folds=FOLDS, fold=fold)
     config = dataclasses.replace(read_recipe(recipe), split=split, seed=seed, device='cpu')
     described = folder / 'run.yaml'
-    if described.is_file() and read_yaml(described) != describe_run([drive], config):
+    if described.is_file() and read_yaml(described) != describe_run([[drive]], config):
         raise SystemExit(f'error: {folder} must be of this recipe and drive, got another run')
     done = folder / 'evaluation.json'
     if done.is_file():
         return json.loads(done.read_text())
     torch.set_num_threads(1)
     if not (folder / 'metrics.json').is_file():
-        train([drive], folder, config)
+        train([[drive]], folder, config)
     metrics, _ = evaluate(load(folder / 'model'), [drive], EvaluateConfig(part='apart'))
     write_metrics(done, metrics)
     return metrics

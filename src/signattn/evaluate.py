@@ -110,7 +110,7 @@ def evaluate(
     for drive in drives:
         drive.require_labels()
         check_preprocessing(checkpoint, drive)
-        if config.part == 'apart' and not _seen(checkpoint, drive):
+        if config.part == 'apart' and not _seen(checkpoint, drive, split=True):
             raise DriveError(
                 f'{drive.path} must be a drive that {checkpoint.name} was trained on to have a '
                 'part apart, got another one: score all of its frames'
@@ -268,8 +268,12 @@ def _split_of(checkpoint: Checkpoint) -> Split:
     return Split(**recorded)
 
 
-def _seen(checkpoint: Checkpoint, drive: Drive) -> bool:
-    known = {entry.get('frames_sha256') for entry in checkpoint.training.get('drives', [])}
+def _seen(checkpoint: Checkpoint, drive: Drive, *, split: bool = False) -> bool:
+    """Whether the network was trained on a drive, or on a part of it, with ``split``."""
+    entries = checkpoint.training.get('drives', [])
+    known = {
+        entry.get('frames_sha256') for entry in entries if not split or entry.get('split', True)
+    }
     return drive.frames_sha256 in known
 
 

@@ -41,7 +41,7 @@ def gradients(drive, tiny, tmp_path):
     """Gives a function: the first gradients of a run with so many processes, and its files."""
     # No batch normalisation: on a CPU each process has statistics of its own.
     recipe = replace(tiny, network=NetworkConfig(hidden=8, dropout=0.0), batch=4)
-    (tmp_path / 'recipe.json').write_text(json.dumps(describe_run([drive], recipe)['recipe']))
+    (tmp_path / 'recipe.json').write_text(json.dumps(describe_run([[drive]], recipe)['recipe']))
     (tmp_path / 'code.py').write_text(CODE)
 
     def run(world):

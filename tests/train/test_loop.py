@@ -76,7 +76,9 @@ def test_a_run_leaves_model_metrics_log_and_recipe(drive, tmp_path):
     assert run['recipe']['seed'] == 0
     assert run['split']['fraction'] == 0.25
     checksum = drive.description['checksums']['frames_sha256']
-    assert run['drives'] == [{'name': 'drive', 'frames': 80, 'frames_sha256': checksum}]
+    assert run['drives'] == [
+        {'name': 'drive', 'frames': 80, 'frames_sha256': checksum, 'split': True}
+    ]
 
 
 def test_nothing_of_an_older_run_passes_for_one_that_breaks_off(drive, tmp_path):

@@ -60,7 +60,7 @@ def test_stopped_at_any_step_it_ends_the_same(drive, recipe, tmp_path, stop):
 
 def test_killed_for_real(drive, recipe, tmp_path):
     train([[drive]], tmp_path / 'whole', recipe)
-    (tmp_path / 'recipe.json').write_text(json.dumps(describe_run([drive], recipe)['recipe']))
+    (tmp_path / 'recipe.json').write_text(json.dumps(describe_run([[drive]], recipe)['recipe']))
     code = (
         'import json, sys, torch; from pathlib import Path; from dataclasses import replace\n'
         'torch.set_num_threads(1)\n'

@@ -74,6 +74,43 @@ def test_each_batch_holds_the_shares_of_its_folders(write_drive, tiny):
         assert (batch.curvature > 0).all(1).tolist() == [True] * 6 + [False] * 2
 
 
+def test_other_folders_are_used_whole_and_validate_nothing(write_drive, tiny):
+    real = write_drive(np.linspace(0.010, 0.011, 40), name='real')
+    rendered = write_drive(np.arange(40) / -1000.0, name='rendered')
+    config = replace(tiny, shares=(1.0, 1.0), split=Split('end', fraction=0.5, purge_s=0.0))
+    ends = [
+        (row['drive'], row['start'] + 10)
+        for batch in drawn(Sequences([[real], [rendered]], config), 60)
+        for row in batch.origins
+    ]
+    assert max(end for path, end in ends if path == str(real.path)) == 20
+    assert max(end for path, end in ends if path == str(rendered.path)) == 40
+
+
+def test_other_folders_may_take_light_from_the_first(write_drive, tiny):
+    bright = np.full((40, 80, 160, 3), (0, 0, 200), np.uint8)
+    real = write_drive(np.linspace(0.010, 0.011, 40), frames=bright, name='real')
+    rendered = write_drive(np.linspace(-0.011, -0.010, 40), frames=bright // 4, name='rendered')
+    augment = AugmentConfig(mirror=0.0, fourier=1.0)
+    config = replace(tiny, shares=(1.0, 1.0), split=Split('none'), augment=augment)
+    values = [batch.frames[..., 2] for batch in drawn(Sequences([[real], [rendered]], config), 9)]
+    assert {value[0].max() for value in values} == {200}
+    assert max(value[1].mean() for value in values) > 120  # was 50
+
+
+def test_parts_may_be_covered(drive, tiny):
+    augment = AugmentConfig(mirror=0.0, mask_training=1.0, mask_share=0.5)
+    plain, covered = (
+        Sequences([[drive]], tiny),
+        Sequences([[drive]], replace(tiny, augment=augment)),
+    )
+    changed = [
+        (one.frames != other.frames).any(-1).mean()
+        for one, other in zip(plain.epoch(1), covered.epoch(1), strict=True)
+    ]
+    assert 0 < max(changed) <= 0.5
+
+
 def test_shares_must_be_as_many_as_folders(drive, tiny):
     text = r'^shares must be one for each of the 1 data folders, got \(1.0, 1.0\)$'
     with pytest.raises(ValueError, match=text):

@@ -12,13 +12,12 @@ from signattn.model import NetworkConfig
 _ABOVE_0: tuple[str, Callable[[float], bool]] = ('above 0', lambda value: value > 0)
 _AT_LEAST_0: tuple[str, Callable[[float], bool]] = ('at least 0', lambda value: value >= 0)
 _AT_LEAST_1: tuple[str, Callable[[float], bool]] = ('at least 1', lambda value: value >= 1)
-_A_SHARE: tuple[str, Callable[[float], bool]] = ('in [0, 1]', lambda value: 0 <= value <= 1)
 _LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
     **dict.fromkeys(('epochs', 'batch', 'window', 'sequence', 'keep'), _AT_LEAST_1),
     **dict.fromkeys(('learning_rate', 'wide_factor', 'anneal'), _ABOVE_0),
     **dict.fromkeys(('clip_norm', 'target_lead_s', 'distill'), _AT_LEAST_0),
     **dict.fromkeys(('patience', 'workers', 'save_batches'), _AT_LEAST_0),
-    **dict.fromkeys(('balance', 'fourier'), _A_SHARE),
+    'balance': ('in [0, 1]', lambda value: 0 <= value <= 1),
     'ema': ('in [0, 1)', lambda value: 0 <= value < 1),
 }
 
@@ -30,10 +29,12 @@ class TrainConfig:
     Attributes:
         name: Name of the model.
         network: Which network.
-        split: Which part of each drive is kept apart. ``end`` is used to validate and to choose
-            the best epoch; ``blocks`` is a test that nothing may look at, so the last epoch's
-            network is kept, unless ``split.validate`` sets another fold aside to choose by.
-        augment: How sequences are varied.
+        split: Which part of each drive in the first data folder is kept apart; the drives of
+            other folders are used whole, and never validated on. ``end`` is used to validate and
+            to choose the best epoch; ``blocks`` is a test that nothing may look at, so the last
+            epoch's network is kept, unless ``split.validate`` sets another fold aside for that.
+        augment: How sequences are varied; those of other data folders than the first may take
+            light and dark from its pictures (``augment.fourier``).
         epochs: Passes over the data.
         batch: Sequences side by side, on all devices together.
         window: Frames through which the gradient flows back.
@@ -42,8 +43,6 @@ class TrainConfig:
         target_lead_s: s; the curvature that is learned is the one driven that much later.
         balance: How far rare curvatures are drawn more often: 0 as they come, 1 all alike.
         shares: Share of each data folder in every batch; as they come if not given.
-        fourier: Probability that a sequence from another data folder than the first takes the
-            amplitudes of a picture from the first.
         learning_rate: Of Adam, at the start.
         wide_factor: Factor on the learning rate of the weights that sum over all products (into
             the LSTM and the output). Adam moves every weight alike, so their sums of thousands
@@ -79,7 +78,6 @@ class TrainConfig:
     target_lead_s: float = 0.0
     balance: float = 0.0
     shares: tuple[float, ...] | None = None
-    fourier: float = 0.0
     learning_rate: float = 1e-4
     wide_factor: float = 1.0
     schedule: Literal['constant', 'cosine'] = 'constant'

@@ -107,7 +107,7 @@ class _Training:
         report: Callable[[Progress], None],
     ) -> None:
         self.config, self.place, self.out, self.report = config, place, out, report
-        self.drives = [drive for folder in folders for drive in folder]
+        self.folders = folders
         self.sequences = Sequences(folders, config)
         torch.manual_seed(config.seed)
         self.network = Network(config.network).to(place.device)
@@ -130,7 +130,7 @@ class _Training:
         self.position = Position()
         per_batch = config.sequence // config.window
         self.steps = config.epochs * self.sequences.batches * per_batch
-        self.record = Record(out, describe_run(self.drives, config))
+        self.record = Record(out, describe_run(folders, config))
 
     def run(self, *, resume: bool) -> dict[str, Any]:
         """Train to the end; see ``train``."""
@@ -351,7 +351,7 @@ class _Training:
         """Score of the part that may be looked at."""
         network = self._answering()
         scored = []
-        for drive in self.drives:
+        for drive in self.folders[0]:
             part = self.config.split.validation(drive) & np.isfinite(drive.column('curvature'))
             if part.any():
                 scored.append(Scored(drive, part, predict(network, drive)))
@@ -360,9 +360,9 @@ class _Training:
     def _checkpoint(self, metrics: dict[str, Any]) -> Checkpoint:
         return Checkpoint(
             self._answering(),
-            self.drives[0].preprocessing.to_mapping(),
-            self.drives[0].vehicle,
-            describe_run(self.drives, self.config),
+            self.folders[0][0].preprocessing.to_mapping(),
+            self.folders[0][0].vehicle,
+            describe_run(self.folders, self.config),
             metrics,
             self.config.name,
         )

@@ -22,11 +22,11 @@ STATES, MODEL, BOARD = 'state', 'model', 'tensorboard'
 _HEAD = 'step,epoch,loss\n'
 
 
-def describe_run(drives: Sequence[Drive], config: TrainConfig) -> dict[str, Any]:
+def describe_run(folders: Sequence[Sequence[Drive]], config: TrainConfig) -> dict[str, Any]:
     """Everything needed to repeat a run.
 
     Args:
-        drives: What it is trained on.
+        folders: What it is trained on: the drives of each data folder.
         config: The recipe.
 
     Returns:
@@ -44,8 +44,11 @@ def describe_run(drives: Sequence[Drive], config: TrainConfig) -> dict[str, Any]
                 'name': drive.name,
                 'frames': len(drive),
                 'frames_sha256': drive.frames_sha256,
+                # Only the first folder's drives are split.
+                'split': index == 0,
             }
-            for drive in drives
+            for index, folder in enumerate(folders)
+            for drive in folder
         ],
         'versions': {
             'signattn': signattn.__version__,

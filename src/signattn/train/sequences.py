@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from signattn.augment import augment
+from signattn.augment import augment, fourier_exchange, mask_frames
 from signattn.drive import Drive, DriveError, windows
 from signattn.preprocess import NS_PER_S
 from signattn.train.config import TrainConfig
@@ -76,14 +76,17 @@ class Sequences:
                 f'shares must be one for each of the {len(folders)} data folders, '
                 f'got {config.shares}'
             )
-        # Adaptation needs to know the first folder, whether drawn by share or not.
-        self._donors = list(folders[0])
-        self._donor_paths = {drive.path for drive in folders[0]}
+        self._first = {drive.path: drive for drive in folders[0]}
         self._labels = {
             drive.path: ahead(drive, 'curvature_smooth', config.target_lead_s)
             for drive in whole[0]
         }
-        self._parts = {drive.path: config.split.parts(drive)[0] for drive in whole[0]}
+        self._parts = {
+            drive.path: config.split.parts(drive)[0]
+            if drive.path in self._first
+            else np.ones(len(drive), bool)
+            for drive in whole[0]
+        }
         self._starts = [self._find(folder) for folder in self._folders]
         frames = sum(int(part.sum()) for part in self._parts.values())
         self.batches = max(1, round(frames / config.sequence / config.batch))
@@ -161,10 +164,20 @@ class Sequences:
         drive, start = self._folders[folder][starts.drive[place]], int(starts.frame[place])
         chosen = slice(start, start + (config.sequence - 1) * skip + 1, skip)
         frames, labels = drive.frames[chosen], self._labels[drive.path][chosen]
+        if drive.path not in self._first:
+            frames = fourier_exchange(frames, self._picture(rng), rng, config.augment)
         stretch = drive.preprocessing.stretch
         frames, labels = augment(frames, labels, config.augment, rng, stretch)
+        if config.augment.mask_training:
+            frames, _ = mask_frames(frames, rng, config.augment, self._picture(rng)[None])
         origin = {'drive': str(drive.path), 'start': start, 'skip': skip}
         return frames, labels, origin
+
+    def _picture(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Any picture to train on from the first folder, (80, 160, 3)."""
+        path, drive = list(self._first.items())[rng.integers(len(self._first))]
+        usable = np.flatnonzero(self._parts[path])
+        return np.asarray(drive.frames[usable[rng.integers(len(usable))]])
 
     def _folder_of(self, row: int) -> int:
         """Rows are dealt to the folders by share, the same in every batch."""
