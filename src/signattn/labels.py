@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from signattn.bag import BagError, Recording, Series
+from signattn.bag import BagError, Quantity, Recording, Series, in_order
 from signattn.preprocess import NS_PER_S
-from signattn.vehicle import Vehicle, curvature_from_steering
+from signattn.vehicle import Vehicle, curvature_from_steering, steering_from_curvature
 
 MAX_GAP_S = 0.5
 """s; images or labels further apart than this don't belong together."""
@@ -15,13 +15,17 @@ MAX_GAP_S = 0.5
 STANDING = 0.1
 """m/s; a car that goes back no faster stands."""
 
+SLOWEST = 1.0
+"""m/s; at less, a yaw rate says nothing about the curvature."""
+
 
 @dataclass(frozen=True)
 class Labels:
     """Steering and speed at the times of images; NaN where a recording says nothing.
 
     Attributes:
-        steering_angle: (N,) float64, rad at the wheel, left positive, as recorded.
+        steering_angle: (N,) float64, rad at the wheel, left positive; where something else was
+            recorded, the angle that means the same.
         speed: (N,) float64, m/s.
         curvature: (N,) float64, 1/m, left positive (Eq. 3).
         speed_assumed: Whether the recording had no speed and the assumed one was taken.
@@ -42,6 +46,9 @@ def labels_at(
 ) -> Labels:
     """Interpolate a recording's steering and speed to the times of its images.
 
+    Infinite values and speeds of a car that goes backwards are unknown. Of stamps that go
+    backwards as few as possible are left out. The recording's notes say how many there were.
+
     Args:
         recording: Where the signals are.
         stamps_ns: (N,) int64, ns.
@@ -53,26 +60,38 @@ def labels_at(
         The labels; all NaN if the recording has no steering.
 
     Raises:
-        BagError: If a signal's stamps go backwards, an angle is infinite, a speed is negative or
-            not a number, or there is no speed and none is assumed.
+        BagError: If there is no speed and none is assumed, or with ``strict`` if stamps go
+            backwards or a value is infinite.
     """
     signals = recording.signals()
-    steering = signals.steering
+    steering, speed = signals.steering, signals.speed
     if steering is None or not len(steering.stamp_ns):
         nothing = np.full(len(stamps_ns), np.nan)
         return Labels(nothing, nothing.copy(), nothing.copy())
-    unit = 'steering angle must be finite or unknown'
-    _refuse(np.isinf(steering.values), steering, unit, recording, recording.steering_topic)
-    _check_increasing(steering, f'{recording.path}: stamps on {recording.steering_topic}')
-    angle = _interpolate(stamps_ns, steering, max_gap_s)
-    measured = signals.speed
-    assumed = measured is None or bool(np.isnan(measured.values).all())
-    if measured is None or assumed:
-        speed = np.full(len(stamps_ns), _assumed(assume_speed, recording))
+    turn = _interpolate(
+        stamps_ns, _usable(steering, recording, recording.steering_topic), max_gap_s
+    )
+    assumed = speed is None or bool(np.isnan(speed.values).all())
+    if speed is None or assumed:
+        fast = np.full(len(stamps_ns), _assumed(assume_speed, recording))
     else:
-        measured = _driven(measured, recording)
-        speed = _interpolate(stamps_ns, measured, max_gap_s)
-    return Labels(angle, speed, curvature_from_steering(angle, speed, vehicle), assumed)
+        driven = _forward(_usable(speed, recording, recording.speed_topic), recording)
+        fast = _interpolate(stamps_ns, driven, max_gap_s)
+    angle, curvature = _angle_and_curvature(steering.quantity, turn, fast, vehicle)
+    return Labels(angle, fast, curvature, assumed)
+
+
+def _angle_and_curvature(
+    quantity: Quantity, turn: NDArray[np.float64], speed: NDArray[np.float64], vehicle: Vehicle
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Angle at the wheel (rad) and curvature (1/m) of any turn, at these speeds (m/s)."""
+    if quantity in ('steering_angle', 'tyre_angle'):
+        angle = turn * vehicle.steering_ratio if quantity == 'tyre_angle' else turn
+        return angle, curvature_from_steering(angle, speed, vehicle)
+    curvature = turn
+    if quantity == 'yaw_rate':
+        curvature = turn / np.where(speed >= SLOWEST, speed, np.nan)
+    return steering_from_curvature(curvature, speed, vehicle), curvature
 
 
 def _assumed(assume_speed: float | None, recording: Recording) -> float:
@@ -86,28 +105,38 @@ def _assumed(assume_speed: float | None, recording: Recording) -> float:
     return float(assume_speed)
 
 
-def _driven(speed: Series, recording: Recording) -> Series:
-    """The speed of a car that stands or goes forward."""
+def _usable(series: Series, recording: Recording, topic: str | None) -> Series:
+    """A series in the order of its stamps, unknown where it is infinite."""
+    forward = in_order(series.stamp_ns)
+    if late := len(forward) - int(forward.sum()):
+        what = f'{late} of {len(forward)} stamps go backwards'
+        _leave_out(recording, f'{recording.path}: stamps on {topic} must increase, got {what}')
+        recording.note(f'{topic}: {what}; their values are left out')
+    series = replace(series, stamp_ns=series.stamp_ns[forward], values=series.values[forward])
+    infinite = np.isinf(series.values)
+    if count := int(infinite.sum()):
+        what = f'{count} of {len(infinite)} values of {series.quantity} are infinite'
+        _leave_out(recording, f'{recording.path}: {topic} must have finite values, got {what}')
+        recording.note(f'{topic}: {what}; there is no label there')
+    return replace(series, values=np.where(infinite, np.nan, series.values))
+
+
+def _leave_out(recording: Recording, otherwise: str) -> None:
+    if recording.strict:
+        raise BagError(otherwise)
+
+
+def _forward(speed: Series, recording: Recording) -> Series:
+    """The speed of a car that stands or goes forward; unknown where it goes backwards."""
     # A standing car's sensor trembles around 0.
-    trembling = (speed.values < 0) & (speed.values > -STANDING)
-    speed = replace(speed, values=np.where(trembling, 0.0, speed.values))
-    bad = ~(np.isfinite(speed.values) & (speed.values >= 0))
-    unit = 'speed must be finite and at least 0 m/s'
-    _refuse(bad, speed, unit, recording, recording.speed_topic)
-    _check_increasing(speed, f'{recording.path}: stamps on {recording.speed_topic}')
-    return speed
-
-
-def _refuse(
-    bad: NDArray[np.bool_], series: Series, expected: str, recording: Recording, topic: str | None
-) -> None:
-    places = np.flatnonzero(bad)
-    if places.size:
-        first = places[0]
-        raise BagError(
-            f'{recording.path}: {expected}, got {series.values[first]} '
-            f'on {topic} at stamp {series.stamp_ns[first]} and {places.size - 1} more'
+    values = np.where((speed.values < 0) & (speed.values > -STANDING), 0.0, speed.values)
+    backwards = values < 0
+    if count := int(backwards.sum()):
+        recording.note(
+            f'{recording.speed_topic}: the car goes backwards in {count} of {len(values)} '
+            'messages; there is no label there'
         )
+    return replace(speed, values=np.where(backwards, np.nan, values))
 
 
 def _interpolate(at: NDArray[np.int64], series: Series, max_gap_s: float) -> NDArray[np.float64]:
@@ -125,14 +154,3 @@ def _interpolate(at: NDArray[np.int64], series: Series, max_gap_s: float) -> NDA
     exact = (at == stamps[left]) | (at == stamps[right])
     inside = (at >= stamps[0]) & (at <= stamps[-1]) & (span <= max_gap_s * NS_PER_S)
     return np.where(inside | exact, mixed, np.nan)
-
-
-def _check_increasing(series: Series, what: str) -> None:
-    stamps = series.stamp_ns
-    bad = np.flatnonzero(np.diff(stamps) < 0)
-    if bad.size:
-        index = int(bad[0]) + 1
-        raise BagError(
-            f'{what} must increase, got {stamps[index]} behind {stamps[index - 1]} '
-            f'at position {index}'
-        )

@@ -6,13 +6,16 @@
 
 from signattn.bag.find import find_recordings
 from signattn.bag.open import open_recording
+from signattn.bag.order import in_order
 from signattn.bag.recording import (
     BagError,
     CameraImage,
     Damage,
+    Quantity,
     Recording,
     Series,
     Signals,
+    Times,
     Topic,
 )
 from signattn.bag.selection import Selection
@@ -23,11 +26,14 @@ __all__ = [
     'BagWriter',
     'CameraImage',
     'Damage',
+    'Quantity',
     'Recording',
     'Selection',
     'Series',
     'Signals',
+    'Times',
     'Topic',
+    'in_order',
     'find_recordings',
     'open_recording',
 ]

@@ -1,151 +1,184 @@
-"""Image folders with ``interpolated.csv``, as the tools of the Udacity challenge write them.
+"""Image folders with a table, read as a recording."""
 
-Columns may be many or few: timestamp (ns) and filename are needed; frame_id tells the cameras
-apart; angle (rad at the wheel, left positive) and speed (m/s) are the labels. The table has a row
-for every picture of every camera.
-"""
-
-import csv
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from signattn.bag.recording import (
-    BagError,
-    CameraImage,
-    Quantity,
-    Recording,
-    Series,
-    Signals,
-    Topic,
-    choose_camera,
-)
+from signattn.bag.cameras import SWAPPED_NS, by_side, choose_camera
+from signattn.bag.interpolated import INTERPOLATED
+from signattn.bag.recording import BagError, CameraImage, Recording, Series, Signals, Times, Topic
 from signattn.bag.selection import Selection
+from signattn.bag.simulator import DRIVING_LOG
+from signattn.bag.table import Row, Table
+from signattn.bag.units import Measure, speed_unit, steering_unit
 
-TABLE = 'interpolated.csv'
-NEEDED = ('timestamp', 'filename')
-DEFAULT_CAMERA = 'camera'
-"""Name of the camera where the table has no frame_id."""
-MAX_NS = 2**63 - 1
-MAX_DIGITS = len(str(MAX_NS))
-KNOWN = ('index', 'timestamp', 'width', 'height', 'frame_id', 'filename')
-
-Row = tuple[int, dict[str, str]]
-"""Line number in the table and its cells by column."""
+TABLES = {table.name: table for table in (INTERPOLATED, DRIVING_LOG)}
+"""Kinds of tables that make a folder a recording, by file name."""
+Column = tuple[str, Measure]
 
 
 class FolderRecording(Recording):
-    """An image folder read as a recording."""
+    """An image folder read as a recording.
 
-    def __init__(self, path: Path, selection: Selection) -> None:
-        super().__init__(path)
-        image_topic, steering_topic = selection.image_topic, selection.steering
+    Its topics are the cameras and the columns that are filled. Labels are those of the chosen
+    camera's rows.
+    """
+
+    def __init__(self, path: Path, selection: Selection, table: Table) -> None:
+        super().__init__(path, strict=selection.strict)
         self.format = 'folder'
+        self._table = table
+        self._file = path / table.name
         cameras: Counter[str] = Counter()
         filled: Counter[str] = Counter()
-        for _, row in self._rows():
-            cameras[_camera(row)] += 1
-            filled.update(name for name, cell in row.items() if cell and name not in KNOWN)
-        if not cameras:
-            raise BagError(f'{path / TABLE} must have at least one row, got none')
+        first_ns = None
+        for row in self._rows():
+            first_ns = row.stamp_ns if first_ns is None else first_ns
+            cameras[row.camera] += 1
+            filled.update(name for name, cell in row.cells.items() if cell)
+        if first_ns is None:
+            why = ''.join(f'; {lost.where} {lost.what}' for lost in self.damage[:1])
+            raise BagError(f'{self._file} must have at least one row, got none{why}')
+        self._cameras = sorted(cameras)
+        self._filled = sorted(filled.keys() - set(table.pictures))
         self.topics = [
-            *(Topic(name, 'image file', cameras[name]) for name in sorted(cameras)),
-            *(Topic(name, 'column', filled[name]) for name in sorted(filled)),
+            *(Topic(name, 'image file', cameras[name]) for name in self._cameras),
+            *(Topic(name, 'column', filled[name]) for name in self._filled),
         ]
-        self.image_topic = image_topic or choose_camera(path, sorted(cameras))
-        if self.image_topic not in cameras:
-            raise BagError(
-                f'--image-topic must be a frame_id of {path / TABLE} '
-                f'({", ".join(sorted(cameras))}), got {image_topic}'
-            )
-        self.steering_topic = steering_topic or ('angle' if filled['angle'] else None)
-        if self.steering_topic and not filled[self.steering_topic]:
-            raise BagError(
-                f'--steering must be a column of {path / TABLE} '
-                f'({", ".join(sorted(filled)) or "no label in it"}), got {steering_topic}'
-            )
-        self.speed_topic = 'speed' if filled['speed'] else None
+        if table.note:
+            self.note(table.note)
+        self._steering: Column | None = None
+        self._speed: Column | None = None
+        self._choose(selection)
+        self._warn_of_swap(first_ns)
 
-    def images(self) -> Iterator[CameraImage]:
+    def cameras(self) -> list[str]:
+        """Names of the cameras; see ``Recording``."""
+        return list(self._cameras)
+
+    def side_cameras(self) -> dict[str, str]:
+        """The cameras beside ``image_topic``; see ``Recording``."""
+        sides = by_side(self._cameras)
+        return {} if sides.pop('center', None) != self.image_topic else sides
+
+    def images(self, camera: str | None = None) -> Iterator[CameraImage]:
         """Pictures in the order of the table; see ``Recording``."""
-        for line, row in self._camera_rows():
-            file = self.path / row['filename']
-            stamp_ns = self._stamp(line, row)
-            source = str(file)
-            try:
-                data = np.fromfile(file, np.uint8)
-            except OSError as error:
-                # An unreadable picture, for rgb() to report; the others are still there.
-                data, source = np.zeros(0, np.uint8), f'{file} ({error.strerror})'
-            yield CameraImage(
-                stamp_ns=stamp_ns,
-                received_ns=stamp_ns,
-                frame_id=self.image_topic,
-                source=source,
-                data=data,
-                format=file.suffix.lstrip('.').lower().replace('jpg', 'jpeg'),
+        name = camera or self.image_topic
+        if not name:
+            raise BagError(self.problems[0])
+        if name not in self._cameras:
+            raise BagError(
+                f'camera must be one of {", ".join(self._cameras)} in {self.path}, got {name}'
             )
+        return (_image(row) for row in self._rows() if row.camera == name)
 
     def signals(self) -> Signals:
         """Labels of the camera's rows; see ``Recording``."""
-        rows = list(self._camera_rows())
-        stamps = [self._stamp(*row) for row in rows]
+        rows = [row for row in self._rows() if row.camera == self.image_topic]
+        return Signals(self._series(rows, self._steering), self._series(rows, self._speed))
 
-        def series(quantity: Quantity, column: str | None) -> Series | None:
-            if column is None:
-                return None
-            return Series.of(quantity, stamps, [self._number(*row, column) for row in rows])
-
-        return Signals(
-            series('steering_angle', self.steering_topic), series('speed', self.speed_topic)
-        )
+    def times(self) -> dict[str, Times]:
+        """When the pictures were taken; see ``Recording``."""
+        stamps: dict[str, list[int]] = {camera: [] for camera in self._cameras}
+        for row in self._rows():
+            stamps[row.camera].append(row.stamp_ns)
+        arrays = {camera: np.array(taken, np.int64) for camera, taken in stamps.items()}
+        return {camera: Times(array, array) for camera, array in arrays.items()}
 
     def close(self) -> None:
         """Nothing stays open between rows."""
 
-    def _camera_rows(self) -> Iterator[Row]:
-        return (item for item in self._rows() if _camera(item[1]) == self.image_topic)
-
     def _rows(self) -> Iterator[Row]:
-        table = self.path / TABLE
+        return self._table.rows(self.path, self.lose)
+
+    def _choose(self, selection: Selection) -> None:
         try:
-            with table.open(encoding='utf-8-sig', newline='') as lines:
-                reader = csv.DictReader(lines, restval='', strict=True)
-                columns = reader.fieldnames or []
-                missing = [name for name in NEEDED if name not in columns]
-                if missing:
-                    raise BagError(
-                        f'{table} must have the columns {" and ".join(NEEDED)}, '
-                        f'got {", ".join(columns) or "an empty file"}'
-                    )
-                for row in reader:
-                    if None in row:
-                        raise BagError(
-                            f'{table} line {reader.line_num} must have {len(columns)} cells, '
-                            f'got {len(columns) + len(row[None])}'
-                        )
-                    yield reader.line_num, row
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise BagError(f'{table} must be a readable table, got: {error}') from error
+            self.image_topic = self._find_camera(selection.image_topic)
+        except BagError as error:
+            self.problems.append(str(error))
+        try:
+            self._steering = self._find_steering(selection)
+            self._speed = self._find_speed(selection)
+        except BagError as error:
+            self.problems.append(str(error))
+        self.steering_topic = self._steering[0] if self._steering else None
+        self.speed_topic = self._speed[0] if self._speed else None
 
-    def _stamp(self, line: int, row: dict[str, str]) -> int:
-        text = row['timestamp']
-        if not text.isdecimal() or len(text) > MAX_DIGITS or int(text) > MAX_NS:
-            raise BagError(f'{self.path / TABLE} line {line}: timestamp must be ns, got {text!r}')
-        return int(text)
+    def _find_camera(self, named: str | None) -> str:
+        if named and named not in self._cameras:
+            raise BagError(
+                f'--image-topic must be a camera of {self._file} '
+                f'({", ".join(self._cameras)}), got {named}'
+            )
+        return named or choose_camera(self.path, self._cameras)
 
-    def _number(self, line: int, row: dict[str, str], column: str) -> float:
-        text = row.get(column, '')
+    def _find_steering(self, selection: Selection) -> Column | None:
+        usual, measure = self._table.steering
+        name = selection.steering or usual
+        self._check_column('steering', selection.steering)
+        if selection.unit:
+            measure = steering_unit(selection.unit)
+        elif name != usual:
+            raise BagError(f'--unit must be given for --steering {name}, got none')
+        return (name, measure) if name in self._filled else None
+
+    def _find_speed(self, selection: Selection) -> Column | None:
+        usual, measure = self._table.speed
+        name = selection.speed or usual
+        self._check_column('speed', selection.speed)
+        if selection.speed_unit or name != usual:
+            measure = speed_unit(selection.speed_unit)
+        return (name, measure) if name in self._filled else None
+
+    def _check_column(self, what: str, named: str | None) -> None:
+        if named and named not in self._filled:
+            raise BagError(
+                f'--{what} must be a column of {self._file} '
+                f'({", ".join(self._filled) or "no label in it"}), got {named}'
+            )
+
+    def _series(self, rows: Sequence[Row], column: Column | None) -> Series | None:
+        if column is None:
+            return None
+        name, measure = column
+        values = [measure(self._number(row, name)) for row in rows]
+        return Series.of(measure.quantity, [row.stamp_ns for row in rows], values)
+
+    def _number(self, row: Row, column: str) -> float:
+        text = row.cells[column]
         try:
             return float(text) if text else math.nan
-        except ValueError as error:
-            raise BagError(
-                f'{self.path / TABLE} line {line}: {column} must be a number, got {text!r}'
-            ) from error
+        except ValueError:
+            where = f'{self._table.name} line {row.line}'
+            self.lose(where, f'{column} must be a number, got {text!r}')
+            return math.nan
+
+    def _warn_of_swap(self, first_ns: int) -> None:
+        recorded_then = SWAPPED_NS[0] <= first_ns < SWAPPED_NS[1]
+        if recorded_then and {'left_camera', 'center_camera'} <= set(self._cameras):
+            self.note(
+                "recorded on 2016-10-25, when left_camera and center_camera bore each other's "
+                'names; udacity-driving-reader puts that right in its folders, so they are read '
+                'as they are named'
+            )
 
 
-def _camera(row: dict[str, str]) -> str:
-    return row.get('frame_id') or DEFAULT_CAMERA
+def _image(row: Row) -> CameraImage:
+    source = str(row.file)
+    try:
+        data = np.fromfile(row.file, np.uint8)
+    except (OSError, ValueError) as error:
+        # An unreadable picture, for rgb() to report; the others are still there.
+        reason = getattr(error, 'strerror', None) or error
+        data, source = np.zeros(0, np.uint8), f'{row.file} ({reason})'
+    return CameraImage(
+        stamp_ns=row.stamp_ns,
+        received_ns=row.stamp_ns,
+        frame_id=row.camera,
+        source=source,
+        data=data,
+        format=row.file.suffix.lstrip('.').lower().replace('jpg', 'jpeg'),
+    )

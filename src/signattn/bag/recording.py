@@ -148,41 +148,88 @@ class Damage:
     what: str
 
 
+@dataclass(frozen=True, eq=False)
+class Times:
+    """When the messages of a topic were stamped and received, in the order of recording.
+
+    Attributes:
+        stamp_ns: (N,) int64, ns, from the headers as they are, 0 included; None for a type
+            without stamp, and where a type has no definition.
+        received_ns: (N,) int64, ns.
+    """
+
+    stamp_ns: NDArray[np.int64] | None
+    received_ns: NDArray[np.int64]
+
+
 class Recording(ABC):
     """One camera of a recorded drive, with its steering where there is any.
 
     Attributes:
         path: File or folder.
         format: How it is stored.
+        strict: Whether damage is an error.
         topics: Everything in it, by name.
-        image_topic: The camera that ``images`` reads.
+        image_topic: The camera that ``images`` reads; empty if it can't be told.
         steering_topic: The topic that ``signals`` reads; None if there is no steering.
         speed_topic: The topic that its speed comes from; None if there is no speed.
+        problems: Why it can't be read as asked, such as several cameras; most have none.
         notes: What a user should know about it, found while reading; each remark once.
-        damage: What could not be read so far and was left out.
+        damage: What could not be read so far and was left out; each once.
     """
 
     path: Path
     format: Format
     topics: list[Topic]
-    image_topic: str
-    steering_topic: str | None
-    speed_topic: str | None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, strict: bool) -> None:
         self.path = path
+        self.strict = strict
+        self.image_topic = ''
+        self.steering_topic: str | None = None
+        self.speed_topic: str | None = None
+        self.problems: list[str] = []
         self.notes: list[str] = []
         self.damage: list[Damage] = []
 
     @abstractmethod
-    def images(self) -> Iterator[CameraImage]:
+    def cameras(self) -> list[str]:
+        """Names of all cameras, sorted; of one recorded raw and compressed the compressed one."""
+
+    @abstractmethod
+    def side_cameras(self) -> dict[str, str]:
+        """The cameras beside ``image_topic``.
+
+        Returns:
+            Name by side, ``left`` and ``right``, as far as they are there; empty if
+            ``image_topic`` isn't the centre camera.
+        """
+
+    @abstractmethod
+    def images(self, camera: str | None = None) -> Iterator[CameraImage]:
         """Pictures in the order of recording, one in memory at a time.
+
+        Stamps may go backwards; ``order.in_order`` tells which ones to leave out.
+
+        Args:
+            camera: One of ``cameras()``; ``image_topic`` if not given.
 
         Yields:
             The pictures, undecoded.
 
         Raises:
-            BagError: If the recording is damaged.
+            BagError: If there is no such camera, or with ``strict`` if the recording is damaged.
+        """
+
+    @abstractmethod
+    def times(self) -> dict[str, Times]:
+        """When the messages of every topic were stamped and received.
+
+        Returns:
+            Times by topic, in an image folder by camera.
+
+        Raises:
+            BagError: With ``strict``, if the recording is damaged.
         """
 
     @abstractmethod
@@ -193,37 +240,32 @@ class Recording(ABC):
             Both, in the order of recording.
 
         Raises:
-            BagError: If the recording is damaged.
+            BagError: With ``strict``, if the recording is damaged.
         """
 
     @abstractmethod
     def close(self) -> None:
         """Close the files."""
 
+    def note(self, text: str) -> None:
+        """Leave a remark, unless it stands there already."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def lose(self, where: str, what: str) -> None:
+        """Go on without something that can't be read.
+
+        Raises:
+            BagError: With ``strict``.
+        """
+        if self.strict:
+            raise BagError(f'{self.path}: {where} {what}')
+        damage = Damage(where, what)
+        if damage not in self.damage:
+            self.damage.append(damage)
+
     def __enter__(self) -> 'Recording':  # noqa: PYI034 (Self came with Python 3.11)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def choose_camera(path: Path, cameras: Sequence[str]) -> str:
-    """The only camera, or the centre one of several.
-
-    Args:
-        path: The recording, for the error.
-        cameras: Names of all of its cameras, at least one.
-
-    Returns:
-        The only name; of several, the only one with ``center`` in it.
-
-    Raises:
-        BagError: If several cameras qualify.
-    """
-    centers = [camera for camera in cameras if 'center' in camera]
-    for qualified in (cameras, centers):
-        if len(qualified) == 1:
-            return qualified[0]
-    raise BagError(
-        f'{path} must have one camera, got {", ".join(cameras)}; name one with --image-topic'
-    )

@@ -1,20 +1,28 @@
 """The messages of a bag, undecoded, whatever it is stored in."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from rosbags import rosbag1, rosbag2
 from rosbags.interfaces import MessageDefinition
 
+from signattn.bag.layout import Unpacked, bag_files, file_format
+from signattn.bag.mcap import McapFile
+from signattn.bag.raw import Connection, Report, StorageFile
 from signattn.bag.recording import BagError, Format, Topic
-from signattn.share import read_yaml
+from signattn.bag.rosbag1 import Rosbag1File
+from signattn.bag.sqlite import SqliteFile
+from signattn.bag.unpack import unpack_message
 
-Reader = rosbag1.Reader | rosbag2.Reader
+MAX_NS = 2**63 - 1
 
-FILES: dict[str, Format] = {'.bag': 'ros1', '.db3': 'sqlite3', '.mcap': 'mcap'}
+READERS: dict[Format, Callable[[Path, str, Report], StorageFile]] = {
+    'ros1': Rosbag1File,
+    'sqlite3': SqliteFile,
+    'mcap': McapFile,
+}
 
 
 @dataclass(frozen=True)
@@ -25,13 +33,15 @@ class RawMessage:
         topic: Its topic.
         type: Its type, such as ``sensor_msgs/msg/Image``.
         definition: The type's definition as the bag holds it; empty where it holds none.
+        serialization: How its data is written.
         received_ns: ns, when the recorder received it.
-        data: ROS 1 serialisation in a ROS 1 bag, else CDR.
+        data: Its data.
     """
 
     topic: str
     type: str
     definition: MessageDefinition
+    serialization: Literal['ros1', 'cdr']
     received_ns: int
     data: bytes
 
@@ -39,140 +49,125 @@ class RawMessage:
 class Storage:
     """The files of a bag.
 
+    What can't be read is reported and left out. Passes don't disturb each other.
+
     Attributes:
         path: File or folder.
         format: How it is stored.
         topics: Everything in it, by name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, report: Report) -> None:
         """Open a bag.
 
         Args:
-            path: A ``.bag``, ``.db3`` or ``.mcap`` file, or a folder with ``metadata.yaml``.
+            path: A ``.bag``, ``.db3`` or ``.mcap`` file, or a folder with such files.
+            report: Where damage and remarks go.
 
         Raises:
-            BagError: If it is no bag, or can't be read.
+            BagError: If it is no bag, or nothing of it can be read.
         """
-        self.path = path
-        self.format = _format(path)
-        self._closed = False
-        self._idle: Reader | None = _open_reader(path, self.format)
-        self.topics = _topics(self._idle)
+        self.path, self._report, self._first_loss = path, report, ''
+        paths = bag_files(path, self)
+        self.format = file_format(paths[0]) or 'ros1'
+        self._unpacked = Unpacked()
+        self._files: list[StorageFile] = []
+        for file in paths:
+            self._open(file, file.name if len(paths) > 1 else '')
+        if not self._files:
+            raise BagError(f'{path} must have a readable file, got none: {self._first_loss}')
+        self._files.sort(key=lambda file: file.start_ns)
+        counts: Counter[tuple[str, str]] = Counter()
+        for connection in (c for file in self._files for c in file.connections):
+            counts[connection.topic, connection.type] += connection.count
+        self.topics = [Topic(*key, count) for key, count in sorted(counts.items())]
+        if self._first_loss and not any(counts.values()):
+            raise BagError(f'{path} must have readable messages, got none: {self._first_loss}')
 
-    def messages(self, topic: str, types: Sequence[str]) -> Iterator[RawMessage]:
-        """Messages of a topic, one in memory at a time.
+    def messages(
+        self, topic: str | None = None, types: Sequence[str] | None = None
+    ) -> Iterator[RawMessage]:
+        """Messages of a topic, or of all, one in memory at a time.
 
         Args:
-            topic: Its name.
-            types: Message types that are wanted; others on the topic are left out.
+            topic: Its name; every topic if not given.
+            types: Message types that are wanted, others are left out; every type if not given.
 
         Yields:
             The messages in the order in which they were received.
-
-        Raises:
-            BagError: If the bag is damaged.
         """
-        received_ns: int | None = None
-        with self._borrow() as reader:
-            connections = [
-                c for c in reader.connections if c.topic == topic and c.msgtype in types
-            ]
-            messages = reader.messages(connections)
-            while True:
-                try:
-                    connection, received_ns, data = next(messages)
-                except StopIteration:
-                    break
-                except Exception as error:
-                    place = 'at its start' if received_ns is None else f'after {received_ns} ns'
-                    raise BagError(
-                        f'{self.path}: {topic} must be readable to its end, '
-                        f'got damage {place}: {said(error)}{_remedy(self.path, self.format)}'
-                    ) from error
-                yield RawMessage(topic, connection.msgtype, connection.msgdef, received_ns, data)
-            if received_ns is None:
-                raise BagError(f'{self.path}: {topic} must give the messages it counts, got none')
+        # Unpacked files stay until no pass needs them.
+        return self._pass(topic, types, self._unpacked)
 
     def close(self) -> None:
-        """Close the files; a pass under way ends undisturbed."""
-        self._closed = True
-        reader, self._idle = self._idle, None
-        if reader:
-            reader.close()
+        """Let go of the files; a pass under way ends undisturbed."""
+        self._unpacked = Unpacked()
 
-    @contextmanager
-    def _borrow(self) -> Iterator[Reader]:
-        """The open reader; a new one while another pass uses it, since it has one position."""
-        reader, self._idle = self._idle or _open_reader(self.path, self.format), None
-        usable = True
+    def note(self, text: str) -> None:
+        """Hand on a remark."""
+        self._report.note(text)
+
+    def lose(self, where: str, what: str) -> None:
+        """Hand on damage."""
+        self._first_loss = self._first_loss or f'{where} {what}'
+        self._report.lose(where, what)
+
+    def _pass(
+        self, topic: str | None, types: Sequence[str] | None, _unpacked: Unpacked
+    ) -> Iterator[RawMessage]:
+        expected = got = 0
+        for file in self._files:
+            wanted = {
+                c.id: c
+                for c in file.connections
+                if topic in (None, c.topic) and (types is None or c.type in types)
+            }
+            if not wanted:
+                continue
+            expected += sum(connection.count for connection in wanted.values())
+            try:
+                for number, received_ns, data in file.messages(set(wanted)):
+                    got += 1
+                    raw = self._raw(wanted[number], received_ns, data)
+                    if raw:
+                        yield raw
+            except OSError as error:
+                raise BagError(f'{self.path} must stay readable, got {error}') from error
+        if got < expected and not self._first_loss:
+            what = f'must give the {expected} messages that are counted, got {got}'
+            self.lose(topic or 'every topic', what)
+
+    def _open(self, path: Path, name: str) -> None:
+        """Open a file; one of several may be lost."""
+        file = path
         try:
-            yield reader
-        except Exception:
-            usable = False
-            raise
-        finally:
-            if self._idle or self._closed or not usable:
-                reader.close()
+            file = self._unpacked.file(path, name, self)
+            self._files.append(READERS[self.format](file, name, self))
+        except (BagError, OSError) as error:
+            text = f'must be readable, got {error}'.replace(str(file), str(path))
+            if name:
+                self.lose(name, text)
             else:
-                self._idle = reader
+                raise BagError(str(error).replace(str(file), str(path))) from error
+
+    def _raw(self, connection: Connection, received_ns: int, data: bytes) -> RawMessage | None:
+        """A message with what its connection says of it, if it is one."""
+        about = connection.topic, connection.type, connection.definition
+        try:
+            content = _content(connection, received_ns, data)
+        except ValueError as error:
+            where = f'{connection.topic} at {received_ns} ns'
+            self.lose(where, f'must be a whole message, got {error}')
+            return None
+        return RawMessage(*about, connection.serialization, received_ns, content)
+
+
+def _content(connection: Connection, received_ns: int, data: bytes) -> bytes:
+    if received_ns > MAX_NS:
+        raise ValueError('a time beyond the year 2262')
+    return data if connection.serialization == 'ros1' else unpack_message(data)
 
 
 def said(error: Exception) -> str:
     """What an error of another library says, with its kind."""
     return f'{type(error).__name__}: {error}'
-
-
-def _format(path: Path) -> Format:
-    """Which storage a bag uses, from its suffix or its metadata."""
-    if path.is_dir():
-        try:
-            stored: Format = read_yaml(path / 'metadata.yaml')['rosbag2_bagfile_information'][
-                'storage_identifier'
-            ]
-        except (KeyError, TypeError, ValueError, OSError) as error:
-            raise BagError(
-                f'{path / "metadata.yaml"} must describe a ROS 2 bag, got {said(error)}; '
-                f'mend it with: ros2 bag reindex {path}'
-            ) from error
-        if stored not in ('sqlite3', 'mcap'):
-            raise BagError(f'{path} must be stored as sqlite3 or mcap, got {stored!r}')
-        return stored
-    if path.suffix not in FILES:
-        raise BagError(f'{path} must end in {", ".join(FILES)} or be a folder, got {path.name}')
-    return FILES[path.suffix]
-
-
-def _open_reader(path: Path, stored: Format) -> Reader:
-    try:
-        reader = rosbag1.Reader(path) if stored == 'ros1' else rosbag2.Reader(path)
-        reader.open()
-    except Exception as error:
-        what = 'ROS 1' if stored == 'ros1' else f'ROS 2 {stored}'
-        raise BagError(
-            f'{path} must be a whole {what} bag, got {said(error)}{_remedy(path, stored)}'
-        ) from error
-    return reader
-
-
-def _remedy(path: Path, stored: Format) -> str:
-    """What mends a bag that was cut short, if this is such a bag at all."""
-    suffix = next(suffix for suffix, known in FILES.items() if known == stored)
-    files = sorted(path.glob(f'*{suffix}')) if path.is_dir() else [path]
-    if len(files) != 1:
-        return ''
-    magic, command = {
-        'ros1': (b'#ROSBAG V2.0', f'rosbag reindex {files[0]}'),
-        'mcap': (b'\x89MCAP', f'mcap recover {files[0]} -o mended.mcap'),
-    }.get(stored, (b'SQLite format 3', f'sqlite3 {files[0]} .recover | sqlite3 mended.db3'))
-    with suppress(OSError), files[0].open('rb') as file:
-        if file.read(len(magic)) == magic:
-            return f'; mend it with: {command}'
-    return ''
-
-
-def _topics(reader: Reader) -> list[Topic]:
-    counts: Counter[tuple[str, str]] = Counter()
-    for connection in reader.connections:
-        counts[connection.topic, connection.msgtype] += connection.msgcount
-    return [Topic(name, msgtype, count) for (name, msgtype), count in sorted(counts.items())]
