@@ -1,12 +1,13 @@
 """Rendered pictures with the large-scale light and dark of real ones."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signattn.augment.appearance import with_value
 from signattn.augment.config import AugmentConfig, Frames
+from signattn.augment.sequence import apply
 from signattn.preprocess import HEIGHT, WIDTH, Image
 
 _TINY, _ONE = np.float32(1e-9), np.complex64(1)
@@ -42,7 +43,7 @@ def fourier_exchange(
         return frames
     band = int(config.fourier_band * HEIGHT)
     target = amplitude(donor[..., 2], band)
-    return np.stack([_exchanged(image, target, part, band) for image in np.asarray(frames)])
+    return apply([partial(_exchanged, target=target, part=part, band=band)], frames)
 
 
 def _exchanged(image: Image, target: NDArray[np.float32], part: float, band: int) -> Image:
