@@ -32,6 +32,8 @@ ALLOWED = {
     'deletion': SIGNALS | {'model'},
     'evaluate': SIGNALS | {'drive', 'model', 'stream', 'motion', 'explain', 'deletion'},
     'train': SIGNALS | {'augment', 'drive', 'evaluate', 'model', 'stream'},
+    'intervals': set(),
+    'study': SIGNALS | {'drive', 'evaluate', 'intervals', 'model', 'train'},
     'leak': SIGNALS | {'drive', 'evaluate', 'model', 'stream'},
     'report': {'share', 'evaluate', 'heatmap'},
     'render': SIGNALS | {'bag', 'heatmap', 'labels', 'stream'},
@@ -46,7 +48,7 @@ ALLOWED = {
     | {'bag', 'drive', 'labels', 'model', 'nodes.dds', 'nodes.ledger', 'nodes.transport'},
 }
 # The command line imports every verb, but only when that verb runs.
-VERBS = {'synthetic', 'convert', 'train', 'evaluate', 'leak', 'render', 'replay'}
+VERBS = {'synthetic', 'convert', 'train', 'evaluate', 'leak', 'render', 'replay', 'study'}
 ALLOWED['cli'] = SIGNALS | VERBS | {'drive', 'model'}
 
 # Foreign packages that only some parts may import.

@@ -147,6 +147,27 @@ class Drive:
         """
         return self.samples[name].to_numpy(np.float64)
 
+    def ahead(self, name: str, lead_s: float) -> NDArray[np.float64]:
+        """One column of the samples as it is some time later.
+
+        Args:
+            name: Its name.
+            lead_s: s, at least 0.
+
+        Returns:
+            (N,) float64: for each frame the value ``lead_s`` later, linear in time; NaN where that
+            lies behind the end of the frame's stretch.
+        """
+        values = self.column(name)
+        if not lead_s:
+            return values
+        later = np.full(len(values), np.nan)
+        for stretch in self.stretches():
+            passed_ns = self.stamps_ns[stretch] - self.stamps_ns[stretch.start]
+            due_ns = passed_ns + round(lead_s * NS_PER_S)
+            later[stretch] = np.interp(due_ns, passed_ns, values[stretch], right=np.nan)
+        return later
+
     def stretches(self) -> list[slice]:
         """The parts of the drive between gaps, in order."""
         return stretches(self.stamps_ns, self.max_gap_s)

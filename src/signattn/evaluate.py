@@ -24,6 +24,7 @@ from signattn.vehicle import steering_from_curvature
 _CHUNK = 64  # frames that go through the network at once
 _WINDOW = 20
 _STRIDE = 10
+_BATCH = 8  # windows that go through the network at once
 
 Floats = NDArray[np.float64]
 
@@ -55,11 +56,13 @@ class Scored(NamedTuple):
         drive: The drive.
         part: (N,) bool, the frames that count.
         curvature: (N,) float64, predicted, 1/m.
+        lead_s: s, how much later the predicted curvature is driven.
     """
 
     drive: Drive
     part: NDArray[np.bool_]
     curvature: Floats
+    lead_s: float = 0.0
 
 
 def predict(network: Network, drive: Drive) -> Floats:
@@ -106,6 +109,7 @@ def evaluate(
     config = config or EvaluateConfig()
     split = _split_of(checkpoint) if config.part == 'apart' else Split('none')
     network = checkpoint.network.to(find_device(config.device))
+    lead_s = float(checkpoint.training.get('recipe', {}).get('target_lead_s', 0.0))
     scored = []
     for drive in drives:
         drive.require_labels()
@@ -116,8 +120,8 @@ def evaluate(
                 'part apart, got another one: score all of its frames'
             )
         part = split.parts(drive)[1] if config.part == 'apart' else np.ones(len(drive), bool)
-        part &= np.isfinite(drive.column('curvature'))
-        scored.append(Scored(drive, part, predict(network, drive)))
+        part &= np.isfinite(drive.ahead('curvature', lead_s))
+        scored.append(Scored(drive, part, predict(network, drive), lead_s))
     if not any(item.part.any() for item in scored):
         raise DriveError(f'{drives[0].path}: the part to score must hold a label, got none')
     metrics = score(scored, config)
@@ -165,16 +169,17 @@ def score(scored: list[Scored], config: EvaluateConfig) -> dict[str, Any]:
     errors = {'': [], '_zero': [], '_previous': []}  # type: dict[str, list[Floats]]
     per_m, blocks = [], []
     places: dict[Path, int] = {}
-    for drive, part, curvature in scored:
-        angle, truth = drive.column('steering_angle'), drive.column('curvature')
-        errors[''].append(_off_by(curvature, drive)[part])
+    for item in scored:
+        drive, part, curvature, lead_s = item
+        angle = drive.ahead('steering_angle', lead_s)
+        truth = drive.ahead('curvature', lead_s)
+        errors[''].append(errors_deg(item)[part])
         errors['_zero'].append(_degrees(angle)[part])
         errors['_previous'].append(_degrees(_previous(drive, angle) - angle)[part])
         per_m.append(np.abs(curvature - truth)[part])
-        seconds = (drive.stamps_ns[part] - drive.stamps_ns[0]) / NS_PER_S
         # A block that several networks were scored on is one block.
         place = places.setdefault(drive.path, len(places))
-        blocks.append(place * 1_000_000 + seconds // config.block_s)
+        blocks.append(blocks_of(drive, place, config.block_s)[part])
     own = np.concatenate(errors[''])
     low, high = block_interval(own, np.concatenate(blocks), config.seed)
     metrics: dict[str, Any] = {'frames': len(own)}
@@ -244,10 +249,33 @@ def degrees_apart(curvature: Floats, other: Floats, drive: Drive) -> Floats:
     return _degrees(angles[0] - angles[1])
 
 
-def _off_by(curvature: Floats, drive: Drive) -> Floats:
-    """Error of predicted curvatures, in degrees at the wheel at each frame's own speed."""
-    angle = steering_from_curvature(curvature, drive.column('speed'), drive.vehicle)
-    return _degrees(angle - drive.column('steering_angle'))
+def blocks_of(drive: Drive, index: int, block_s: float) -> NDArray[np.int64]:
+    """Which block of time each frame of a drive is in.
+
+    Args:
+        drive: The drive.
+        index: Number of the drive among those that are scored.
+        block_s: s, length of a block.
+
+    Returns:
+        (N,) int64; no two drives share a number.
+    """
+    seconds = (drive.stamps_ns - drive.stamps_ns[0]) / NS_PER_S
+    return np.asarray(index * 1_000_000 + seconds // block_s, np.int64)
+
+
+def errors_deg(item: Scored) -> Floats:
+    """Errors at the wheel, at the speed that is driven at the predicted time.
+
+    Args:
+        item: What was predicted for a drive.
+
+    Returns:
+        (N,) float64, degrees, at least 0; NaN where the truth is unknown.
+    """
+    drive, lead_s = item.drive, item.lead_s
+    angle = steering_from_curvature(item.curvature, drive.ahead('speed', lead_s), drive.vehicle)
+    return _degrees(angle - drive.ahead('steering_angle', lead_s))
 
 
 def _previous(drive: Drive, angle: Floats) -> Floats:
@@ -281,7 +309,7 @@ def _score_motion(scored: list[Scored], split: Split) -> dict[str, Any]:
     """The one-weight regressor from image motion, fitted on the training parts."""
     motions = [image_motion(item.drive) for item in scored]
     train = [split.parts(item.drive)[0] for item in scored]
-    truths = [item.drive.column('curvature') for item in scored]
+    truths = [item.drive.ahead('curvature', item.lead_s) for item in scored]
     weight = fit_weight(
         np.concatenate([motion[part] for motion, part in zip(motions, train, strict=True)]),
         np.concatenate([truth[part] for truth, part in zip(truths, train, strict=True)]),
@@ -289,7 +317,8 @@ def _score_motion(scored: list[Scored], split: Split) -> dict[str, Any]:
     errors = []
     for item, motion in zip(scored, motions, strict=True):
         # Without motion, at the first frame, the answer is straight on.
-        errors.append(_off_by(weight * np.nan_to_num(motion), item.drive)[item.part])
+        answered = item._replace(curvature=weight * np.nan_to_num(motion))
+        errors.append(errors_deg(answered)[item.part])
     return {'mae_deg_motion': float(np.concatenate(errors).mean())}
 
 
@@ -298,32 +327,38 @@ def _score_windows(
 ) -> dict[str, Any]:
     """Error at the last frame of windows in order, frozen on it, and shuffled before it."""
     rng = np.random.default_rng(config.seed)
-    errors: dict[str, list[float]] = {'ordered': [], 'frozen': [], 'shuffled': []}
-    for drive, part, _ in scored:
+    errors: dict[str, list[Floats]] = {'ordered': [], 'frozen': [], 'shuffled': []}
+    for drive, part, _, lead_s in scored:
         starts = windows(drive, _WINDOW)
-        ends = starts + _WINDOW - 1
-        starts = starts[part[ends]][::_STRIDE]
-        for start in starts:
-            order = np.arange(start, start + _WINDOW)
-            shuffled = np.append(rng.permutation(order[:-1]), order[-1])
-            end = int(order[-1])
-            orders = {'ordered': order, 'frozen': np.full(_WINDOW, end), 'shuffled': shuffled}
-            answers = _answer_windows(network, drive, list(orders.values()))
-            speed, truth = drive.column('speed')[end], drive.column('steering_angle')[end]
-            angles = steering_from_curvature(answers, speed, drive.vehicle)
-            for name, angle in zip(orders, angles, strict=True):
-                errors[name].append(float(_degrees(angle - truth)))
-    if not errors['ordered']:
-        return {}
-    return {f'mae_deg_{name}': float(np.mean(values)) for name, values in errors.items()}
+        starts = starts[part[starts + _WINDOW - 1]][::_STRIDE]
+        order = starts[:, None] + np.arange(_WINDOW)  # (W, T)
+        before = np.array([rng.permutation(row) for row in order[:, :-1]], np.int64)
+        ends = order[:, -1:]
+        orders = {
+            'ordered': order,
+            'frozen': np.repeat(ends, _WINDOW, 1),
+            'shuffled': np.concatenate([before.reshape(len(ends), _WINDOW - 1), ends], 1),
+        }
+        for name, chosen in orders.items():
+            # What was predicted for other frames doesn't count.
+            curvature = np.full(len(drive), np.nan)
+            curvature[ends[:, 0]] = _answer_windows(network, drive, chosen)
+            off = errors_deg(Scored(drive, part, curvature, lead_s))
+            errors[name].append(off[ends[:, 0]])
+    means = {name: np.concatenate(parts) for name, parts in errors.items()}
+    return {f'mae_deg_{name}': float(off.mean()) for name, off in means.items() if off.size}
 
 
-def _answer_windows(network: Network, drive: Drive, orders: list[NDArray[np.int64]]) -> Floats:
-    frames = np.stack([drive.frames[order] for order in orders])
-    device = network.curvature_scale.device
+def _answer_windows(network: Network, drive: Drive, orders: NDArray[np.int64]) -> Floats:
+    """Answers at the ends of windows, (W,)."""
+    device, answers = network.curvature_scale.device, np.empty(len(orders))
     with torch.inference_mode():
-        output = network(torch.from_numpy(scale(frames)).to(device))
-    return np.asarray(output.curvature[:, -1].cpu().numpy(), np.float64)
+        for start in range(0, len(orders), _BATCH):
+            chunk = slice(start, start + _BATCH)
+            frames = torch.from_numpy(scale(drive.frames[orders[chunk].ravel()]))
+            shown = frames.unflatten(0, (-1, _WINDOW)).to(device)
+            answers[chunk] = network(shown).curvature[:, -1].cpu().numpy()
+    return answers
 
 
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:

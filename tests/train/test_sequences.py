@@ -8,7 +8,6 @@ import pytest
 from signattn.augment import AugmentConfig
 from signattn.drive import Split
 from signattn.train import Sequences
-from signattn.train.sequences import ahead
 
 STEP_NS = 50_000_000
 
@@ -135,9 +134,9 @@ def test_balance_draws_the_rare_bends_more_often(write_drive, tiny):
 
 def test_the_label_can_lie_ahead(write_drive, tiny):
     drive = write_drive(np.arange(40) / 1000.0)
-    np.testing.assert_allclose(ahead(drive, 'curvature', 0.1)[:38], np.arange(2, 40) / 1000.0)
-    assert np.isnan(ahead(drive, 'curvature', 0.1)[38:]).all()
-    np.testing.assert_allclose(ahead(drive, 'curvature', 0.075)[:2], [0.0015, 0.0025])
+    np.testing.assert_allclose(drive.ahead('curvature', 0.1)[:38], np.arange(2, 40) / 1000.0)
+    assert np.isnan(drive.ahead('curvature', 0.1)[38:]).all()
+    np.testing.assert_allclose(drive.ahead('curvature', 0.075)[:2], [0.0015, 0.0025])
     config = replace(tiny, split=Split('none'), target_lead_s=0.5)
     for batch in drawn(Sequences([[drive]], config), 3):
         starts = [row['start'] for row in batch.origins]
@@ -149,5 +148,5 @@ def test_the_label_can_lie_ahead(write_drive, tiny):
 def test_a_label_ahead_never_crosses_a_gap(write_drive):
     stamps = np.arange(20) * STEP_NS + (np.arange(20) >= 10) * 10_000_000_000
     drive = write_drive(np.arange(20) / 1000.0, stamps_ns=stamps)
-    known = np.isfinite(ahead(drive, 'curvature', 0.1))
+    known = np.isfinite(drive.ahead('curvature', 0.1))
     assert known.tolist() == ([True] * 8 + [False] * 2) * 2

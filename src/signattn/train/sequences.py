@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from signattn.augment import augment, fourier_exchange, mask_frames
 from signattn.drive import Drive, DriveError, windows
-from signattn.preprocess import NS_PER_S
 from signattn.train.config import TrainConfig
 
 _STILL = 1e-7  # 1/m; the curvature of a steering wheel held still spreads less
@@ -78,7 +77,7 @@ class Sequences:
             )
         self._first = {drive.path: drive for drive in folders[0]}
         self._labels = {
-            drive.path: ahead(drive, 'curvature_smooth', config.target_lead_s)
+            drive.path: drive.ahead('curvature_smooth', config.target_lead_s)
             for drive in whole[0]
         }
         self._parts = {
@@ -219,26 +218,3 @@ class Sequences:
                 np.bincount(bins, minlength=_BINS)[bins] / len(mean)
             ) ** -self._config.balance
         return Starts(drives, np.concatenate(frames), np.cumsum(weight) / weight.sum())
-
-
-def ahead(drive: Drive, column: str, lead_s: float) -> Floats:
-    """A column of a drive as it is some time later.
-
-    Args:
-        drive: The drive.
-        column: Its name.
-        lead_s: s, at least 0.
-
-    Returns:
-        (N,) float64: for each frame the value ``lead_s`` later, linear in time; NaN where that
-        lies behind the end of the frame's stretch.
-    """
-    values = drive.column(column)
-    if not lead_s:
-        return values
-    later = np.full(len(values), np.nan)
-    for stretch in drive.stretches():
-        passed_ns = drive.stamps_ns[stretch] - drive.stamps_ns[stretch.start]
-        due_ns = passed_ns + round(lead_s * NS_PER_S)
-        later[stretch] = np.interp(due_ns, passed_ns, values[stretch], right=np.nan)
-    return later

@@ -1,0 +1,388 @@
+"""Many trainings as one: variants × folds × seeds, scored on what none of them saw."""
+
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from signattn.drive import Drive, Split
+from signattn.evaluate import (
+    EvaluateConfig,
+    Scored,
+    blocks_of,
+    errors_deg,
+    evaluate,
+    write_metrics,
+    write_text,
+)
+from signattn.intervals import Interval, seed_block_interval
+from signattn.model import load
+from signattn.share import from_mapping, read_yaml, write_whole
+from signattn.train import TrainConfig, train
+
+Floats = NDArray[np.float64]
+Recipe = Callable[[Mapping[str, Any]], TrainConfig]
+"""Gives the recipe with some of its values changed, named as on the command line."""
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """What is compared.
+
+    Attributes:
+        recipe: The recipe that all share: a file, relative to the study's own place.
+        variants: Name of each variant, and what it changes in the recipe, named as on the command
+            line. ``start`` names another variant: the run of the same fold and seed whose weights
+            are the first ones. The first variant is the one that the others are compared with.
+        folds: Folds over blocks of the first data folder's drives, each tested on what the others
+            trained on; 0 to test on drives apart from those that are trained on.
+        seeds: Seeds 0 to this, without it; each variant has the same ones.
+        block_s: s; blocks of the folds and of the bootstrap.
+        purge_s: s on each side of a test block that nobody uses.
+    """
+
+    recipe: Path
+    variants: dict[str, dict[str, Any]] = field(default_factory=lambda: {'recipe': {}})
+    folds: int = 5
+    seeds: int = 5
+    block_s: float = 10.0
+    purge_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse studies of nothing."""
+        if not self.variants:
+            raise ValueError('variants must name at least one, got none')
+        if self.folds < 0 or self.folds == 1:
+            raise ValueError(f'folds must be 0 or at least 2, got {self.folds}')
+        if self.seeds < 1:
+            raise ValueError(f'seeds must be at least 1, got {self.seeds}')
+        for name, changes in self.variants.items():
+            start = (changes or {}).get('start')
+            if start is not None and start not in self.variants:
+                known = ', '.join(self.variants)
+                raise ValueError(f'start of {name} must be a variant ({known}), got {start!r}')
+        for name in self.variants:
+            self._refuse_circle(name)
+
+    def start_of(self, variant: str) -> str | None:
+        """The variant whose runs this one's begin from."""
+        start: str | None = (self.variants[variant] or {}).get('start')
+        return start
+
+    def _refuse_circle(self, variant: str) -> None:
+        passed = [variant]
+        while (start := self.start_of(passed[-1])) is not None:
+            passed.append(start)
+            if start == variant or len(passed) > len(self.variants):
+                raise ValueError(f'start must not lead back, got {" → ".join(passed)}')
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a study.
+
+    Attributes:
+        variant: Which variant.
+        fold: Which fold is kept apart, from 0.
+        seed: Which seed.
+    """
+
+    variant: str
+    fold: int
+    seed: int
+
+    @property
+    def folder(self) -> str:
+        """Where it lies below the study."""
+        return f'{self.variant}/fold{self.fold}-seed{self.seed}'
+
+
+@dataclass(frozen=True)
+class Place:
+    """What all runs of a study share.
+
+    Attributes:
+        out: The study's folder.
+        data: Paths of the drives of each data folder.
+        test: Paths of the drives that are tested on; empty with folds.
+        threads: Threads of each run.
+    """
+
+    out: Path
+    data: tuple[tuple[Path, ...], ...]
+    test: tuple[Path, ...]
+    threads: int
+
+
+def run_study(
+    config: StudyConfig,
+    recipe: Recipe,
+    folders: Sequence[Sequence[Drive]],
+    test: Sequence[Drive],
+    out: Path,
+    *,
+    workers: int = 0,
+    report: Callable[[int, int], None] = lambda _done, _all: None,
+) -> dict[str, Any]:
+    """Train and score what is missing, and compare.
+
+    Args:
+        config: What is compared.
+        recipe: The shared recipe with some of its values changed.
+        folders: The drives of each data folder.
+        test: Drives to test on; none with folds.
+        out: Folder of the study; runs in it that are done are not done again, those that broke
+            off are continued.
+        workers: Runs side by side; 0 for one a core.
+        report: Called with the number of runs that are done and of all.
+
+    Returns:
+        What metrics.json says; ``table.md`` beside it.
+
+    Raises:
+        ValueError: If the drives and the study don't go together, or a variant contradicts itself.
+    """
+    if bool(test) == bool(config.folds):
+        what = 'none with folds' if config.folds else 'at least one without folds'
+        raise ValueError(f'drives to test on must be {what}, got {len(test)}')
+    workers = workers or os.cpu_count() or 1
+    place = Place(
+        out,
+        tuple(tuple(drive.path for drive in folder) for folder in folders),
+        tuple(drive.path for drive in test),
+        max(1, (os.cpu_count() or 1) // workers),
+    )
+    recipes = {run: _recipe(config, recipe, run, out) for run in _runs(config)}
+    with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
+        _run_all(pool, config, recipes, place, report)
+    metrics = compare(config, list(folders[0]), list(test), out)
+    write_metrics(out / 'metrics.json', metrics)
+    write_text(out / 'table.md', table(metrics))
+    return metrics
+
+
+def _runs(config: StudyConfig) -> list[Run]:
+    """All runs; those of the first seeds first, so that half a study says something."""
+    return [
+        Run(variant, fold, seed)
+        for seed in range(config.seeds)
+        for fold in range(config.folds or 1)
+        for variant in config.variants
+    ]
+
+
+def _recipe(config: StudyConfig, recipe: Recipe, run: Run, out: Path) -> TrainConfig:
+    changes = dict(config.variants[run.variant] or {})
+    start = changes.pop('start', None)
+    if start is not None:
+        changes['start'] = str(out / Run(start, run.fold, run.seed).folder / 'model')
+    split = Split('none')
+    if config.folds:
+        split = Split(
+            'blocks',
+            folds=config.folds,
+            fold=run.fold,
+            block_s=config.block_s,
+            purge_s=config.purge_s,
+        )
+    made = recipe(changes)
+    if made.split.validate and config.folds:
+        split = dataclasses.replace(split, validate=True)
+    return dataclasses.replace(made, split=split, seed=run.seed, name=run.variant)
+
+
+def _run_all(
+    pool: Executor,
+    config: StudyConfig,
+    recipes: Mapping[Run, TrainConfig],
+    place: Place,
+    report: Callable[[int, int], None],
+) -> None:
+    """Every run once those are done that it begins from."""
+    waiting, done = list(recipes), set[Run]()
+    under_way: dict[Future[None], Run] = {}
+    report(0, len(recipes))
+    while waiting or under_way:
+        for run in list(waiting):
+            start = config.start_of(run.variant)
+            if start is None or Run(start, run.fold, run.seed) in done:
+                waiting.remove(run)
+                under_way[pool.submit(do_run, run, recipes[run], place)] = run
+        finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        for future in finished:
+            future.result()
+            done.add(under_way.pop(future))
+        report(len(done), len(recipes))
+
+
+def do_run(run: Run, recipe: TrainConfig, place: Place) -> None:
+    """Train and score one run, if that isn't done yet.
+
+    Args:
+        run: Which.
+        recipe: Its recipe.
+        place: Where everything is.
+    """
+    folder = place.out / run.folder
+    if (folder / 'evaluation.json').is_file():
+        return
+    torch.set_num_threads(place.threads)
+    folders = [[Drive(path) for path in paths] for paths in place.data]
+    train(folders, folder, recipe, resume=True)
+    part: Literal['all', 'apart'] = 'all' if place.test else 'apart'
+    tested = [Drive(path) for path in place.test] or folders[0]
+    metrics, scored = evaluate(
+        load(folder / 'model'), tested, EvaluateConfig(part=part, device=recipe.device)
+    )
+    answers = np.concatenate([np.where(item.part, item.curvature, np.nan) for item in scored])
+    write_whole(folder / 'answers.npy', _npy(answers))
+    write_metrics(folder / 'evaluation.json', metrics)
+
+
+def compare(
+    config: StudyConfig, trained: list[Drive], test: list[Drive], out: Path
+) -> dict[str, Any]:
+    """Errors of all variants with intervals over seeds and blocks, and paired differences.
+
+    Args:
+        config: What is compared.
+        trained: Drives of the first data folder.
+        test: Drives that were tested on; empty with folds.
+        out: The study's folder, all runs done.
+
+    Returns:
+        One entry for each variant under ``variants``, with units in the keys.
+    """
+    drives = test or trained
+    errors = {name: _errors(config, name, drives, out) for name in config.variants}
+    known = np.isfinite(np.concatenate(list(errors.values()))).all(0)
+    blocks = np.concatenate(
+        [blocks_of(drive, index, config.block_s) for index, drive in enumerate(drives)]
+    )[known]
+    errors = {name: values[:, known] for name, values in errors.items()}
+    first = errors[next(iter(errors))]
+    variants = {}
+    for name, values in errors.items():
+        entry: dict[str, float | None] = _named('mae_deg', seed_block_interval(values, blocks))
+        if values is not first:
+            entry |= _named('difference_deg', seed_block_interval(values - first, blocks))
+        entry.update(_means(config, name, out))
+        variants[name] = entry
+    return {
+        'seeds': config.seeds,
+        'folds': config.folds,
+        'frames': int(known.sum()),
+        'blocks': len(np.unique(blocks)),
+        'variants': variants,
+    }
+
+
+def table(metrics: Mapping[str, Any]) -> str:
+    """The comparison as Markdown.
+
+    Args:
+        metrics: As ``compare`` gives it.
+
+    Returns:
+        The table, a line for each variant.
+    """
+    variants = metrics['variants']
+    columns = list(dict.fromkeys(key for entry in variants.values() for key in entry))
+    shown = [key for key in columns if not key.endswith(('_low', '_high'))]
+    lines = ['| variant | ' + ' | '.join(shown) + ' |', '|' + '---|' * (len(shown) + 1)]
+    for name, entry in variants.items():
+        cells = [_cell(entry, key) for key in shown]
+        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    about = (
+        f'{metrics["seeds"]} seeds, {metrics["folds"]} folds, {metrics["frames"]} frames in '
+        f'{metrics["blocks"]} blocks; in brackets 95 %, bootstrap over seeds and blocks.'
+    )
+    return '\n'.join([*lines, '', about, ''])
+
+
+def _cell(entry: Mapping[str, Any], key: str) -> str:
+    if entry.get(key) is None:
+        return ''
+    text = f'{entry[key]:.3g}' if isinstance(entry[key], float) else str(entry[key])
+    low, high = entry.get(f'{key}_low'), entry.get(f'{key}_high')
+    return text if low is None else f'{text} [{low:.3g}, {high:.3g}]'
+
+
+def _errors(config: StudyConfig, variant: str, drives: list[Drive], out: Path) -> Floats:
+    """(seeds, frames) in degrees; each frame by the network that didn't train on it."""
+    rows = []
+    for seed in range(config.seeds):
+        answers = np.full(sum(map(len, drives)), np.nan)
+        for fold in range(config.folds or 1):
+            found = np.load(out / Run(variant, fold, seed).folder / 'answers.npy')
+            answers = np.where(np.isfinite(found), found, answers)
+        parts = np.split(answers, np.cumsum([len(drive) for drive in drives])[:-1])
+        lead_s = _lead(out / Run(variant, 0, seed).folder)
+        rows.append(
+            np.concatenate(
+                [
+                    errors_deg(Scored(drive, np.ones(len(drive), bool), part, lead_s))
+                    for drive, part in zip(drives, parts, strict=True)
+                ]
+            )
+        )
+    return np.stack(rows)
+
+
+def _lead(folder: Path) -> float:
+    """How much later the curvature is driven that a run's network predicts, s."""
+    return float(read_yaml(folder / 'run.yaml')['recipe']['target_lead_s'])
+
+
+def _means(config: StudyConfig, variant: str, out: Path) -> dict[str, float]:
+    """Means over the runs of what each evaluation says besides."""
+    rows = [
+        json.loads((out / Run(variant, fold, seed).folder / 'evaluation.json').read_text())
+        for seed in range(config.seeds)
+        for fold in range(config.folds or 1)
+    ]
+    frames = [row['frames'] for row in rows]
+    names = [name for name in rows[0] if name.startswith('mae_deg_')]
+    names = [name for name in names if not name.endswith(('_low', '_high'))]
+    return {
+        name: float(np.average([row[name] for row in rows], weights=frames))
+        for name in names
+        if all(row.get(name) is not None for row in rows)
+    }
+
+
+def _named(name: str, interval: Interval) -> dict[str, float | None]:
+    return {name: interval.mean, f'{name}_low': interval.low, f'{name}_high': interval.high}
+
+
+def _npy(values: Floats) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+def read_study(path: Path, mapping: Mapping[str, Any]) -> StudyConfig:
+    """A study from its file.
+
+    Args:
+        path: The file, for errors, and since the recipe lies relative to it.
+        mapping: What it says.
+
+    Returns:
+        The study.
+
+    Raises:
+        ValueError: If a key is unknown or a value wrong.
+    """
+    config = from_mapping(StudyConfig, dict(mapping), str(path))
+    return dataclasses.replace(config, recipe=path.parent / config.recipe)

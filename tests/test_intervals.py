@@ -1,0 +1,84 @@
+"""Intervals that can be worked out, and their coverage on known noise."""
+
+import numpy as np
+import pytest
+
+from signattn.intervals import block_sums, holm, seed_block_interval, welch
+
+
+def test_sums_over_blocks():
+    values = np.array([[1.0, 2.0, 3.0, 4.0], [0.0, 0.0, 1.0, 1.0]])
+    sums, counts = block_sums(values, np.array([7, 7, 3, 7]))
+    assert sums.tolist() == [[3.0, 7.0], [1.0, 1.0]]
+    assert counts.tolist() == [1.0, 3.0]
+
+
+def test_equal_values_leave_no_doubt():
+    interval = seed_block_interval(np.full((3, 40), 2.5), np.arange(40) // 10)
+    assert (interval.mean, interval.low, interval.high) == (2.5, 2.5, 2.5)
+
+
+def test_one_block_has_no_interval():
+    interval = seed_block_interval(np.array([[1.0, 3.0]]), np.array([0, 0]))
+    assert (interval.mean, interval.low, interval.high) == (2.0, None, None)
+
+
+def test_two_blocks_of_one_seed():
+    # Means of two draws from the blocks 0 and 1: 0, ½ or 1, with chances ¼, ½, ¼.
+    interval = seed_block_interval(np.array([[0.0, 1.0]]), np.array([0, 1]))
+    assert (interval.mean, interval.low, interval.high) == (0.5, 0.0, 1.0)
+    inner = seed_block_interval(np.array([[0.0, 1.0]]), np.array([0, 1]), confidence=0.4)
+    assert (inner.low, inner.high) == (0.5, 0.5)
+
+
+def test_seeds_that_differ_widen_it():
+    blocks = np.arange(400) // 10
+    noise = np.random.default_rng(0).standard_normal((1, 400))
+    alike = seed_block_interval(np.repeat(noise, 5, 0), blocks)
+    apart = seed_block_interval(np.repeat(noise, 5, 0) + np.arange(-2, 3)[:, None], blocks)
+    assert apart.mean == pytest.approx(alike.mean)
+    assert apart.high - apart.low > 3 * (alike.high - alike.low)
+
+
+def test_it_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(1)
+    blocks = np.repeat(np.arange(30), 10)
+    hits = []
+    for _ in range(200):
+        shared = np.repeat(rng.standard_normal(30), 10)  # frames of a block go together
+        seeds = rng.standard_normal((8, 1)) * 0.3
+        values = shared + seeds + rng.standard_normal((8, 300)) * 0.2
+        interval = seed_block_interval(values, blocks)
+        hits.append(interval.low <= 0 <= interval.high)
+    assert 0.86 <= np.mean(hits) <= 0.99
+
+
+def test_pairing_takes_out_what_both_share():
+    rng = np.random.default_rng(2)
+    hard = np.repeat(10 * rng.random(20), 10)
+    one = hard + rng.standard_normal((5, 200)) * 0.1
+    other = hard + 0.3 + rng.standard_normal((5, 200)) * 0.1
+    blocks = np.repeat(np.arange(20), 10)
+    difference = seed_block_interval(other - one, blocks)
+    assert 0.2 < difference.low < 0.3 < difference.high < 0.4
+    alone = seed_block_interval(one, blocks)
+    assert alone.high - alone.low > 1
+
+
+@pytest.mark.parametrize('shape', [(4,), (1, 3), (0, 4)])
+def test_values_and_blocks_must_go_together(shape):
+    with pytest.raises(ValueError, match=r'^values must be \(S, N\) with blocks \(N,\), got '):
+        seed_block_interval(np.zeros(shape), np.zeros(4, np.int64))
+
+
+def test_holm_by_hand():
+    # Sorted 0.01, 0.02, 0.04 times 3, 2, 1: 0.03, 0.04, 0.04.
+    assert holm(np.array([0.04, 0.01, 0.02])) == pytest.approx([0.04, 0.03, 0.04])
+    assert holm(np.array([0.5, 0.9])).tolist() == [1.0, 1.0]
+
+
+def test_welch_tells_far_from_near():
+    rng = np.random.default_rng(3)
+    noise = rng.standard_normal(200)
+    assert welch(noise, noise + 1) < 1e-6
+    assert welch(noise, noise) == pytest.approx(1.0)
