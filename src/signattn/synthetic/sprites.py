@@ -153,6 +153,9 @@ def stand_along(
     Returns:
         The things; none stands on any stretch of the road.
     """
+    if density == 0:
+        none = np.zeros(0)
+        return Roadside((), none, none, none, none, none, np.zeros(0, np.int64))
     lanes = junctions.lanes
     light = float(rng.uniform(0.7, 1.25))
     trees = [_tree(rng, light) for _ in range(6)] + [_conifer(rng, light) for _ in range(3)]
