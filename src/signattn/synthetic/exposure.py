@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from signattn.synthetic.exact import on_grid
 
-STEP = 0.25  # s, from one look at the picture to the next
+STEP = 0.5  # s, from one look at the picture to the next
 MEMORY = 6  # time constants behind which a look is forgotten
 
 
