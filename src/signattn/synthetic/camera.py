@@ -71,13 +71,12 @@ class Camera:
             yaw=_settled(math.radians(_given(config.camera_yaw_deg, drawn_yaw))),
             distortion=(k1, k2, p1, p2, k3),
         )
-        border = camera.bent(np.array(math.tan(half)), np.array(0.0))[0]
-        if not border > 0:
-            raise ValueError(f'distortion must leave the picture whole, got {config.distortion}')
+        edge = math.tan(half)
+        reached = float(camera.bent(np.array(edge), np.array(0.0))[0])
         camera = dataclasses.replace(
-            camera, focal_length=_settled(config.width / 2 / float(border))
+            camera, focal_length=_settled(config.width / 2 / max(reached, 1e-3))
         )
-        camera.check()
+        camera.check(edge)
         horizon = (_given(config.horizon, drawn_horizon) - 0.5) * config.height
         row = camera.flat(np.array(camera.cx), np.array(camera.cy + horizon))[1]
         pitch = math.atan((camera.cy - float(row)) / camera.focal_length)
@@ -115,24 +114,32 @@ class Camera:
         found = on_grid(found, 20).reshape(*np.shape(column), 2)
         return found[..., 0], found[..., 1]
 
-    def check(self) -> None:
-        """Refuse a lens that can't be undone within the picture."""
+    def check(self, edge: float) -> None:
+        """Refuse a lens that shows a direction twice, or never.
+
+        Args:
+            edge: Tangent of half the horizontal field of view.
+
+        Raises:
+            ValueError: If it does so within the picture.
+        """
         column, row = np.meshgrid(
             np.linspace(-0.5, self.width - 0.5, 33), np.linspace(-0.5, self.height - 0.5, 33)
         )
-        flat = self.flat(column, row)
-        back = self.distorted(*flat)
-        # Along a ray the lens must keep the order of what it shows.
-        nearer = self.distorted(
-            *(0.99 * (flat[i] - c) + c for i, c in ((0, self.cx), (1, self.cy)))
-        )
-        outward = np.hypot(back[0] - self.cx, back[1] - self.cy)
-        inward = np.hypot(nearer[0] - self.cx, nearer[1] - self.cy)
+        flat_column, flat_row = self.flat(column, row)
+        right, down = flat_column - self.cx, flat_row - self.cy
+        back = self.distorted(flat_column, flat_row)
         error = np.hypot(back[0] - column, back[1] - row)
-        if not ((error < 0.05) & (inward <= outward)).all():
+        # Along a ray the lens must keep the order of what it shows.
+        nearer = self.distorted(self.cx + 0.99 * right, self.cy + 0.99 * down)
+        inward = np.hypot(nearer[0] - self.cx, nearer[1] - self.cy)
+        outward = np.hypot(column - self.cx, row - self.cy)
+        border = self.flat(np.array(self.cx + self.width / 2), np.array(self.cy))[0]
+        missed = abs(float(border) - self.cx - self.focal_length * edge)
+        if missed > 0.5 or error.max() > 0.05 or (inward > outward).any():
             raise ValueError(
                 f'distortion must be undone everywhere in the picture, got {self.distortion}; '
-                'smaller coefficients, or a smaller fov_deg'
+                'take smaller coefficients, or a smaller fov_deg'
             )
 
 

@@ -47,8 +47,9 @@ HEAVE, PITCH, ROLL, YAW = (
     _Spring(1.4, 0.35),
     _Spring(1.8, 0.28),
     _Spring(1.7, 0.3),
-    _Spring(1.0, 0.4),
+    _Spring(1, 0.4),
 )
+RISE = _Spring(0.4, 0.8)  # of the road itself, which the drawn ground has not
 
 
 class CameraMotion:
@@ -77,7 +78,7 @@ class CameraMotion:
         middle = (front + rear) / 2
         self._ways = strength * np.stack(
             [
-                HEAVE.follow(middle) - middle,
+                HEAVE.follow(middle) - RISE.follow(middle),
                 PITCH.follow((rear - front) / WHEELBASE - PITCH_BY_BRAKING * forwards),
                 ROLL.follow(tilt + ROLL_BY_BENDS * sideways),
                 YAW.follow(tilt / 2),

@@ -114,7 +114,7 @@ class Lens:
             far_row = np.float32(view.horizon)
             far_column = np.float32(wide.cx + wide.focal_length * wide.yaw)
             per_metre = np.float32(moment.ahead / (wide.focal_length * wide.above_road))
-            shrink = 1 - np.maximum(row - far_row, 0) * per_metre
+            shrink = 1 / (1 + np.maximum(row - far_row, 0) * per_metre)
             column = far_column + (column - far_column) * shrink
             row = far_row + (row - far_row) * shrink
         return column, row
