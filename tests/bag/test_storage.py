@@ -415,6 +415,15 @@ def test_an_mcap_of_ros1_messages_says_so(tmp_path):
     assert (raw.type, raw.serialization, raw.data) == (STRING, 'ros1', b'\1\0\0\0x')
 
 
+def test_topics_that_are_stored_in_another_way_are_noted(tmp_path):
+    path = database(tmp_path / 'drive.db3')
+    with closing(sqlite3.connect(path)) as bag, bag:
+        bag.execute("UPDATE topics SET serialization_format = 'protobuf' WHERE name = '/a'")
+    kept = Kept()
+    assert Storage(path, kept).topics == [B]
+    assert kept.notes == ['/a is encoded as protobuf and not read']
+
+
 def test_channels_that_ros_did_not_write_are_noted(tmp_path):
     writer = McapWriter(str(tmp_path / 'drive.mcap'))
     writer.start('', '')
@@ -450,7 +459,7 @@ def test_a_file_that_is_no_bag(tmp_path, suffix, kind, content):
 def test_a_database_of_something_else(tmp_path):
     path = tmp_path / 'drive.db3'
     with closing(sqlite3.connect(path)) as other, other:
-        other.execute('CREATE TABLE topics(id, name, type)')
+        other.execute('CREATE TABLE topics(id, name, type, serialization_format)')
     text = rf'^{path} must be the database of a bag, got no such table: messages; try: sqlite3 '
     with pytest.raises(BagError, match=text):
         Storage(path, Kept())

@@ -393,13 +393,13 @@ def database(path, **pragmas):
     with closing(sqlite3.connect(path)) as bag, bag:
         for name, value in ({'page_size': PAGE} | pragmas).items():
             bag.execute(f'PRAGMA {name} = {value}')
-        bag.execute('CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT)')
+        bag.execute('CREATE TABLE topics(id, name, type, serialization_format)')
         bag.execute(
             'CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, '
             'timestamp INTEGER NOT NULL, data BLOB)'
         )
         bag.execute('CREATE INDEX timestamp_idx ON messages (timestamp ASC)')
-        bag.execute('INSERT INTO topics VALUES (1, ?, ?)', ('/a', STRING))
+        bag.execute('INSERT INTO topics VALUES (1, ?, ?, ?)', ('/a', STRING, 'cdr'))
     return path
 
 
@@ -497,7 +497,7 @@ def test_a_journal_that_is_left_is_noted(tmp_path):
         ("UPDATE messages SET data = 'text' WHERE id = 3", 'message 3', 'bytes, got str'),
         ('UPDATE messages SET data = NULL WHERE id = 3', 'message 3', 'bytes, got NoneType'),
         ("UPDATE messages SET timestamp = 'x' WHERE id = 3", 'message 3', "time, got (1, 'x')"),
-        ('UPDATE messages SET topic_id = 7 WHERE id = 3', 'topics', 'names, got 1 messages'),
+        ('UPDATE messages SET topic_id = 7 WHERE id = 3', 'topics', 'got 1 messages of others'),
     ],
 )
 def test_a_row_that_is_no_message_costs_itself(tmp_path, change, place, got):
@@ -507,6 +507,17 @@ def test_a_row_that_is_no_message_costs_itself(tmp_path, change, place, got):
     indices, ((where, what),) = read(path)
     assert (indices, where) == (without(2), place)
     assert what.endswith(got)
+
+
+def test_the_end_of_a_database_is_lost_once(tmp_path):
+    whole = fill(database(tmp_path / 'whole.db3'), 20, 120).read_bytes()
+    path = tmp_path / 'drive.db3'
+    last = whole.rindex(payload(120 % COUNT - 1, 20)) // PAGE
+    path.write_bytes(whole[: last * PAGE] + bytes(PAGE) + whole[(last + 1) * PAGE :])
+    kept = Kept()
+    count = len(list(Storage(path, kept).messages()))
+    assert 100 < count < 120
+    assert [where for where, _ in kept.damage] == [f'messages {count + 1} on']
 
 
 # Packed

@@ -33,7 +33,7 @@ __all__ = [
     'Signals',
     'Times',
     'Topic',
-    'in_order',
     'find_recordings',
+    'in_order',
     'open_recording',
 ]

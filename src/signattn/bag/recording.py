@@ -191,6 +191,7 @@ class Recording(ABC):
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.damage: list[Damage] = []
+        self._lost: set[Damage] = set()
 
     @abstractmethod
     def cameras(self) -> list[str]:
@@ -261,7 +262,8 @@ class Recording(ABC):
         if self.strict:
             raise BagError(f'{self.path}: {where} {what}')
         damage = Damage(where, what)
-        if damage not in self.damage:
+        if damage not in self._lost:
+            self._lost.add(damage)
             self.damage.append(damage)
 
     def __enter__(self) -> 'Recording':  # noqa: PYI034 (Self came with Python 3.11)

@@ -51,13 +51,7 @@ class SqliteFile:
         if magic != MAGIC:
             raise BagError(f'{path} must be an sqlite3 database, got one that begins {magic!r}')
         self._path, self._name, self._report = path, name, report
-        for suffix in ('-wal', '-journal'):
-            left = path.with_name(path.name + suffix)
-            if left.exists() and left.stat().st_size:
-                fate = (
-                    'it is read too' if suffix == '-wal' else 'some pages may be older than others'
-                )
-                report.note(f'{left.name} is left, as the recorder did not end well; {fate}')
+        self._note_leftovers()
         try:
             with closing(self._connect()) as database:
                 topics = _topics(database)
@@ -67,13 +61,17 @@ class SqliteFile:
             raise BagError(
                 f'{path} must be the database of a bag, got {error}; {_remedy(path)}'
             ) from error
-        known = np.isin(rows[:, 1], list(topics))
-        if not known.all():
-            report.lose(f'{name} topics'.strip(), f'must have names, got {sum(~known)} messages')
         self._rows = rows[np.lexsort((rows[:, 0], rows[:, 2]))]
-        counts = Counter(rows[:, 1].tolist())
-        self.connections = [replace(topic, count=counts[topic.id]) for topic in topics.values()]
         self.start_ns = int(rows[:, 2].min(initial=LAST))
+        counts = Counter(rows[:, 1].tolist())
+        if unnamed := sum(count for number, count in counts.items() if number not in topics):
+            self._lose('topics', f'must have names, got {unnamed} messages of others')
+        self.connections = []
+        for topic, encoding in topics.values():
+            if encoding == 'cdr':
+                self.connections.append(replace(topic, count=counts[topic.id]))
+            else:
+                report.note(f'{topic.topic} is encoded as {encoding} and not read')
 
     def messages(self, ids: set[int]) -> Iterator[Message]:
         """Messages of some topics, in the order in which they were received.
@@ -134,10 +132,21 @@ class SqliteFile:
                 until = 'on' if last >= LAST - 1 else f'to {last}'
                 what = f'must be readable, got {error}; {_remedy(self._path)}'
                 self._lose(f'messages {first} {until}', what)
+                if until == 'on':
+                    return
                 gaps, limit = gaps + 1, -1
             else:
                 if limit < 0 or last == before:
                     return
+
+    def _note_leftovers(self) -> None:
+        """Say that the recorder did not end well, if it left its files."""
+        fates = {'-wal': 'it is read too', '-journal': 'some pages may be older than others'}
+        for suffix, fate in fates.items():
+            left = self._path.with_name(self._path.name + suffix)
+            if left.exists() and left.stat().st_size:
+                note = f'{left.name} is left, as the recorder did not end well; {fate}'
+                self._report.note(note)
 
     def _lose(self, where: str, what: str) -> None:
         self._report.lose(f'{self._name} {where}'.strip(), what)
@@ -153,8 +162,8 @@ def _remedy(path: Path) -> str:
     return f'try: sqlite3 {path} .recover | sqlite3 mended.db3'
 
 
-def _topics(database: sqlite3.Connection) -> dict[int, Connection]:
-    """Topics by id, without the numbers of their messages."""
+def _topics(database: sqlite3.Connection) -> dict[int, tuple[Connection, str]]:
+    """Topics by id, without the numbers of their messages, and how they are encoded."""
     definitions: dict[str, MessageDefinition] = {}
     query = "SELECT 1 FROM sqlite_master WHERE name = 'message_definitions'"
     if database.execute(query).fetchone():
@@ -162,13 +171,13 @@ def _topics(database: sqlite3.Connection) -> dict[int, Connection]:
         for name, encoding, text in database.execute(query):
             if encoding in DEFINITIONS and text:
                 definitions[name] = MessageDefinition(DEFINITIONS[encoding], str(text))
-    query = 'SELECT id, name, type FROM topics ORDER BY id'
-    return {
-        number: Connection(
-            number, str(name), str(kind), definitions.get(kind, NO_DEFINITION), 'cdr', 0
-        )
-        for number, name, kind in database.execute(query)
-    }
+    topics = {}
+    query = 'SELECT id, name, type, serialization_format FROM topics ORDER BY id'
+    for number, name, kind, encoding in database.execute(query):
+        definition = definitions.get(kind, NO_DEFINITION)
+        topic = Connection(number, str(name), str(kind), definition, 'cdr', 0)
+        topics[number] = topic, str(encoding)
+    return topics
 
 
 def _readable(database: sqlite3.Connection, bad: int) -> int:
