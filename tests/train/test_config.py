@@ -27,11 +27,6 @@ from signattn.train import TrainConfig
         ({'ema': 1.0}, 'ema must be in [0, 1), got 1.0'),
         ({'keep': 0}, 'keep must be at least 1, got 0'),
         ({'shares': (0.0, 0.0)}, 'shares must be at least 0 and not all 0, got (0.0, 0.0)'),
-        ({'distill': 1.0}, 'start must name a model with distill, got none'),
-        (
-            {'objective': 'faithful'},
-            'start must name a model with objective: faithful, got none',
-        ),
         (
             {'patience': 2, 'split': Split('blocks')},
             'patience must be 0 where no part validates, got 2: set split.validate',

@@ -17,6 +17,7 @@ from signattn.cli import main, read_recipe
 from signattn.drive import DriveError, Split
 from signattn.evaluate import EvaluateConfig, evaluate
 from signattn.model import PRESETS, CheckpointError, NetworkConfig, load
+from signattn.model.gating import KINDS
 from signattn.preprocess import Preprocessing
 from signattn.train import Sequences, TrainConfig, train
 from signattn.train import loop as module
@@ -39,6 +40,10 @@ TINY = TrainConfig(
 
 def winding(count=80):
     return 0.01 * np.sin(np.arange(count) / 6)
+
+
+STARTED = {'topk', 'stochastic', 'gate', 'ramp', 'sign_faithful'}
+CPU = Place(torch.device('cpu'))
 
 
 def weights(out):
@@ -181,7 +186,7 @@ def test_a_window_of_a_sequence_answers_as_the_sequence_does(drive):
 @pytest.mark.parametrize(('schedule', 'factors'), [('constant', (1, 1)), ('cosine', (0.5, 0))])
 def test_the_learning_rate_half_way_and_at_the_end(drive, tmp_path, schedule, factors):
     config = replace(TINY, schedule=schedule, wide_factor=0.5)
-    training = module._Training([[drive]], tmp_path, config, Place(torch.device('cpu')), print)
+    training = module._Training([[drive]], tmp_path, config, CPU, print)
 
     def rates(step):
         training.position.step = step
@@ -270,6 +275,90 @@ def test_drives_of_two_preprocessings(drive, write_drive, tmp_path):
     refuses([drive, cut], tmp_path / 'run', TINY, text)
 
 
+@pytest.mark.parametrize(
+    ('options', 'what'), [({'distill': 1.0}, 'distill'), ({'objective': 'faithful'}, 'objective')]
+)
+def test_recipes_that_need_a_start(drive, tmp_path, options, what):
+    text = rf'^start must name a model with {what}.*, got none$'
+    with pytest.raises(ValueError, match=text):
+        train([[drive]], tmp_path / 'run', replace(TINY, **options))
+
+
+def test_a_start_of_other_sizes(drive, tmp_path):
+    train([[drive]], tmp_path / 'start', TINY)
+    wider = replace(TINY, start=tmp_path / 'start' / 'model', network=NetworkConfig(hidden=9))
+    text = r'^start must be a network of the same sizes, got tiny with .*\) for \('
+    with pytest.raises(ValueError, match=text):
+        train([[drive]], tmp_path / 'run', wider)
+
+
+def test_what_acts_begins_as_the_dense_network_it_starts_from(drive, tmp_path):
+    dense = replace(TINY.network, attention='none_quant')
+    train([[drive]], tmp_path / 'dense', replace(TINY, network=dense))
+    config = replace(
+        TINY,
+        network=replace(TINY.network, attention='topk', budget=20),
+        start=tmp_path / 'dense' / 'model',
+        distill=1.0,
+        epochs=2,
+        anneal=0.5,
+    )
+    training = module._Training([[drive]], tmp_path / 'sparse', config, CPU, print)
+    training._anneal()
+    shown = torch.from_numpy(module.scale(drive.frames[:4])[None])
+    with torch.no_grad():
+        ours = training.network.eval()(shown).curvature
+        theirs = load(tmp_path / 'dense' / 'model').network(shown).curvature
+    torch.testing.assert_close(ours, theirs)
+    train([[drive]], tmp_path / 'sparse', config)
+    sparse = load(tmp_path / 'sparse' / 'model').network
+    assert sparse.gating.progress == 1
+    with torch.no_grad():
+        openness = sparse.gating.openness(sparse(shown).attention.flatten(2).log())
+    assert openness.sum(-1).tolist() == [[20.0] * 4]
+
+
+def test_half_precision_leaves_the_encoder_whole(drive, tmp_path):
+    """In bf16 the convolutions would flip signs; the rest bears it."""
+    network = module.Network(TINY.network).eval()
+    shown = torch.from_numpy(module.scale(drive.frames[:8])[None])
+    kept = []
+    hook = network.encoder.register_forward_hook(lambda _m, _i, features: kept.append(features))
+    with torch.no_grad():
+        network(shown)
+        with torch.autocast('cpu', torch.bfloat16):
+            network(shown)
+            halved = network.encoder(shown.flatten(0, 1))
+    hook.remove()
+    whole, under_autocast = kept[0], kept[1]
+    assert under_autocast.dtype == torch.float32
+    assert torch.equal(whole, under_autocast)
+    assert ((halved >= 0) != (whole >= 0)).sum() > 0  # this is why
+    metrics = train([[drive]], tmp_path / 'run', replace(TINY, precision='bf16'))
+    assert math.isfinite(metrics['loss'])
+
+
+def test_patience_ends_a_training_that_gets_no_better(drive, tmp_path, monkeypatch):
+    errors = iter([5.0, 4.0, 4.5, 4.2, 3.0])
+    monkeypatch.setattr(module, 'score', lambda *_: {'mae_deg': next(errors)})
+    metrics = train([[drive]], tmp_path / 'run', replace(TINY, epochs=5, patience=2))
+    assert (metrics['epoch'], metrics['mae_deg']) == (2, 4.0)
+    assert [row['epoch'] for row in log(tmp_path / 'run')] == ['1', '2', '3', '4']
+
+
+def test_the_running_average_is_what_is_kept(drive, tmp_path):
+    train([[drive]], tmp_path / 'plain', TINY)
+    train([[drive]], tmp_path / 'still', replace(TINY, ema=0.999999))
+    train([[drive]], tmp_path / 'quick', replace(TINY, ema=1e-9))
+    plain, still, quick = (
+        load(tmp_path / name / 'model').network.output.weight
+        for name in ('plain', 'still', 'quick')
+    )
+    # The first step's weights, all but unmoved; the last step's, all but alone.
+    torch.testing.assert_close(quick, plain)
+    assert (still - plain).abs().max() > 1e-4
+
+
 def test_a_loss_that_is_no_number(drive, tmp_path):
     with pytest.raises(
         FloatingPointError,
@@ -307,7 +396,8 @@ def parsed(monkeypatch, drive):
 
 
 def test_recipes_are_shipped():
-    assert {path.stem for path in RECIPES} >= {'demo', 'hmb3', 'paper'}
+    own = {'demo', 'hmb3', 'paper', 'kim', 'sign_faithful'}
+    assert {path.stem for path in RECIPES} == own | set(KINDS) - {'sign'}
 
 
 @pytest.mark.parametrize('path', RECIPES, ids=lambda path: path.stem)
@@ -321,7 +411,17 @@ def test_every_recipe_trains(path, parsed, monkeypatch, drive, tmp_path):
         'sequence': 4,
         'device': 'cpu',
     }
-    config = parsed(path, *(text for key in small for text in (f'--{key}', str(small[key]))))
+    options = [text for key in small for text in (f'--{key}', str(small[key]))]
+    if path.stem in STARTED:
+        dense = NetworkConfig(
+            hidden=4,
+            encoder_norm='batch',
+            dropout=0.0,
+            attention='sign' if path.stem == 'sign_faithful' else 'none_quant',
+        )
+        train([[drive]], tmp_path / 'start', replace(TINY, network=dense))
+        options += ['--start', str(tmp_path / 'start' / 'model')]
+    config = parsed(path, *options)
     assert (config.network.hidden, config.epochs, config.device) == (4, 1, 'cpu')
     monkeypatch.setattr(Sequences, 'epoch', lambda it, *_: [it.batch(1, 0)])
     train([[drive]], tmp_path / 'run', config)

@@ -112,9 +112,6 @@ class TrainConfig:
         self._refuse_contradictions()
 
     def _refuse_contradictions(self) -> None:
-        if self.start is None and (self.distill or self.objective == 'faithful'):
-            what = 'distill' if self.distill else 'objective: faithful'
-            raise ValueError(f'start must name a model with {what}, got none')
         if self.objective == 'faithful' and self.network.attention != 'sign':
             raise ValueError(
                 "network.attention must be 'sign' with objective: faithful, since the score may "

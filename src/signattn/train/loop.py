@@ -85,10 +85,14 @@ def train(
     Raises:
         DriveError: If a drive can't be trained on, or the drives don't go together.
         CheckpointError: If the recipe's ``start`` can't be read.
-        ValueError: If the run in ``out`` is another one, or ``start`` another kind of network.
+        ValueError: If the run in ``out`` is another one, or ``start`` is missing where the recipe
+            needs it, or another kind of network.
         FloatingPointError: If the loss is no longer a number; ``diverged.json`` names the batch.
     """
     _check_together([drive for folder in folders for drive in folder])
+    if config.start is None and (config.distill or config.objective == 'faithful'):
+        what = 'distill' if config.distill else 'objective: faithful'
+        raise ValueError(f'start must name a model with {what}, got none')
     with taken_place(config.device) as place:
         training = _Training(folders, out, config, place, report)
         with contextlib.closing(training.record):
