@@ -21,6 +21,7 @@ ALLOWED = {
     'drive': SIGNALS | {'bag'},
     'statistics': SIGNALS,
     'convert': SIGNALS | {'bag', 'drive', 'labels', 'statistics'},
+    'inspection': SIGNALS | {'bag', 'drive', 'labels', 'model', 'motion', 'statistics'},
     'masks': {'bag'},
     'synthetic': SIGNALS | {'bag', 'masks'},
     'model': {'share', 'vehicle'},
@@ -48,7 +49,17 @@ ALLOWED = {
     | {'bag', 'drive', 'labels', 'model', 'nodes.dds', 'nodes.ledger', 'nodes.transport'},
 }
 # The command line imports every verb, but only when that verb runs.
-VERBS = {'synthetic', 'convert', 'train', 'evaluate', 'leak', 'render', 'replay', 'study'}
+VERBS = {
+    'synthetic',
+    'convert',
+    'inspection',
+    'train',
+    'evaluate',
+    'leak',
+    'render',
+    'replay',
+    'study',
+}
 ALLOWED['cli'] = SIGNALS | VERBS | {'drive', 'model'}
 
 # Foreign packages that only some parts may import.

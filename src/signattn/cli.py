@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 VERBS = {
     'synth': 'render a drive along a known road and write it as a bag',
     'convert': 'turn bags and image folders into drives to train and score on',
+    'inspect': 'tell what a recording, drive or model holds, and what is wrong with it',
     'train': 'train a network on drives',
     'evaluate': 'score a network on drives, beside predictors that need none',
     'render': 'make a video of a recording with heatmap and steering',
@@ -87,6 +88,7 @@ def _run(verb: str, arguments: list[str]) -> None:
     runs: Mapping[str, Callable[[list[str]], None]] = {
         'synth': _synth,
         'convert': _convert,
+        'inspect': _inspect,
         'train': _train,
         'evaluate': _evaluate,
         'render': _render,
@@ -199,6 +201,43 @@ def _drive_name(source: Path) -> str:
 
 def _seconds(drive: Any) -> float:
     return round(float(drive.description['duration_s']), 2)
+
+
+def _inspect(arguments: list[str]) -> None:
+    from rich.console import Console
+
+    from signattn.inspection import InspectConfig, inspect, show, to_json, write_page
+    from signattn.share import write_whole
+
+    parser = _parser('inspect')
+    parser.add_argument(
+        'path', nargs='+', type=Path, help='recordings, drives, models, or folders of such'
+    )
+    parser.add_argument('--plot', type=Path, help='page of pictures to write, .html')
+    parser.add_argument('--out', type=Path, help='folder for inspection.json')
+    parser.add_argument('--json', action='store_true', help='print the reports as JSON')
+    _options(parser, InspectConfig)
+    parsed = _parse(parser, arguments)
+    config = _build(InspectConfig, parsed)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    reports = []
+    with _Bar('reading', None) as advance:
+        for report in inspect(parsed.path, config, advance):
+            if not parsed.json:
+                show(report, console)
+            reports.append(report if parsed.plot else dataclasses.replace(report, evidence=None))
+    if parsed.json:
+        print(to_json(reports))
+    if parsed.out:
+        parsed.out.mkdir(parents=True, exist_ok=True)
+        write_whole(parsed.out / 'inspection.json', f'{to_json(reports)}\n'.encode())
+    if parsed.plot:
+        write_page(parsed.plot, reports)
+    wrong = [str(report.path) for report in reports if not report.sound]
+    if config.strict and wrong:
+        raise ValueError(
+            f'there must be no warning and no damage with --strict, got some in {", ".join(wrong)}'
+        )
 
 
 def _train(arguments: list[str]) -> None:
