@@ -149,6 +149,18 @@ def test_shares_are_even_up_to_the_largest():
     assert np.mean(shares) == pytest.approx(0.25, abs=0.03)
 
 
+def test_blobs_move_in_about_half_of_the_sequences():
+    moving = total = 0
+    for seed in range(80):
+        _, covered = mask_frames(pictures(30), rng(seed), ALWAYS)
+        share = covered[0].mean()
+        if share > 0.1:
+            # Fresh blobs differ as if independent, 2 · share · (1 − share); moving ones hardly.
+            different = np.mean([(a != b).mean() for a, b in pairwise(covered)])
+            moving, total = moving + (different < share * (1 - share)), total + 1
+    assert 0.3 * total < moving < 0.7 * total
+
+
 def test_nothing_is_covered_with_a_share_of_0():
     masked, covered = mask_frames(pictures(), rng(), AugmentConfig(mask_training=1, mask_share=0))
     np.testing.assert_array_equal(masked, pictures())
