@@ -2,11 +2,13 @@
 
 import dataclasses
 import difflib
+import itertools
 import json
 import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ import signattn
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
+    from signattn.convert import Progress as ConvertProgress
     from signattn.train import TrainConfig
 
 VERBS = {
@@ -26,6 +29,12 @@ VERBS = {
     'evaluate': 'score a network on drives, beside predictors that need none',
     'render': 'make a video of a recording with heatmap and steering',
     'replay': 'play a recording through the ROS 2 nodes and score the answers',
+}
+
+_WITHOUT_UNIT = {
+    '--rate-hz': '--rate',
+    '--max-gap-s': '--max-gap',
+    '--side-cameras-deg': '--side-cameras',
 }
 
 _USAGE = f"""usage: signattn VERB [options]
@@ -114,17 +123,36 @@ def _parse(parser: 'ArgumentParser', arguments: list[str]) -> 'Namespace':
 
     _hyphenate(parser)
     try:
-        return parser.parse_args(arguments)
+        return parser.parse_args(_with_values(parser, arguments))
     except ArgumentError as error:
         raise ValueError(f'{error}{_nearest(str(error), parser)}') from error
 
 
 def _hyphenate(parser: 'ArgumentParser') -> None:
-    """Spell options with hyphens; underscores, as in the recipes, are understood too."""
+    """Spell options with hyphens, and the most used ones without their unit.
+
+    Underscores and units, as in the recipes, are understood too.
+    """
     for action in parser._actions:  # noqa: SLF001
-        for option in action.option_strings:
-            parser._option_string_actions[option.replace('_', '-')] = action  # noqa: SLF001
-        action.option_strings = [option.replace('_', '-') for option in action.option_strings]
+        spelt = [option.replace('_', '-') for option in action.option_strings]
+        action.option_strings = [_WITHOUT_UNIT.get(option, option) for option in spelt]
+        for option in (*spelt, *action.option_strings):
+            parser._option_string_actions[option] = action  # noqa: SLF001
+
+
+def _with_values(parser: 'ArgumentParser', arguments: list[str]) -> list[str]:
+    """Let a bare ``--strict`` mean ``--strict true``."""
+    switches = {
+        option
+        for option, action in parser._option_string_actions.items()  # noqa: SLF001
+        if getattr(action, '_typehint', None) is bool
+    }
+    whole = []
+    for argument, behind in itertools.zip_longest(arguments, arguments[1:], fillvalue=''):
+        whole.append(argument)
+        if argument in switches and behind.lower() not in ('true', 'false'):
+            whole.append('true')
+    return whole
 
 
 def _nearest(text: str, parser: 'ArgumentParser') -> str:
@@ -172,35 +200,49 @@ def _synth(arguments: list[str]) -> None:
 
 
 def _convert(arguments: list[str]) -> None:
-    from signattn.convert import ConvertConfig, convert
+    from signattn.bag import find_recordings
+    from signattn.convert import ConvertConfig, WorkConfig, convert_all, row, short_row
 
     parser = _parser('convert')
-    parser.add_argument('source', type=Path, nargs='+', help='bags and image folders')
+    parser.add_argument(
+        'source', nargs='+', help='bags, image folders, folders that hold such, quoted patterns'
+    )
     parser.add_argument('--out', type=Path, required=True, help='folder for the drives')
     parser.add_argument('--json', action='store_true', help='print the table as JSON')
     _options(parser, ConvertConfig)
+    _options(parser, WorkConfig)
     parsed = _parse(parser, arguments)
-    config = _build(ConvertConfig, parsed)
-    rows = []
-    for source in parsed.source:
-        drive = convert(source, parsed.out / _drive_name(source), config)
-        counts = drive.description['counts']
-        rows.append({'drive': str(drive.path), **counts, 'duration_s': _seconds(drive)})
-    _table(rows, as_json=parsed.json)
-    unlabelled = [row['drive'] for row in rows if not row['labelled']]
+    config, work = _build(ConvertConfig, parsed), _build(WorkConfig, parsed)
+    sources = find_recordings(parsed.source)
+    with _Bar('converting', None) as advance:
+        outcomes = convert_all(sources, parsed.out, config, work, _show_converting(advance))
+    rows = [row(outcome) for outcome in outcomes]
+    failed = [outcome.error for outcome in outcomes if outcome.error]
+    if len(rows) > 1 or not failed or parsed.json:
+        _write_metrics(parsed.out / 'metrics.json', rows)
+        _table(rows if parsed.json else [*map(short_row, rows)], as_json=parsed.json)
+    unlabelled = [row['drive'] for row in rows if row.get('labelled') == 0]
     if unlabelled:
         _warn(
             f'no steering in {", ".join(unlabelled)}: to replay and render, not to train or score'
         )
+    if len(failed) == len(rows) == 1:
+        raise failed[0]
+    if failed:
+        said = '\n'.join(f'  {error}' for error in failed)
+        raise ValueError(
+            f'{len(rows)} drives must be made, got {len(failed)} that failed:\n{said}'
+        )
 
 
-def _drive_name(source: Path) -> str:
-    name = source.resolve().name
-    return name.removesuffix('.bag').removesuffix('.mcap').removesuffix('.db3')
+def _show_converting(advance: Callable[..., None]) -> 'Callable[[ConvertProgress], None]':
+    """Shows how far all drives together are: done by size, with the rate of images."""
+    started_s = time.monotonic()
 
-
-def _seconds(drive: Any) -> float:
-    return round(float(drive.description['duration_s']), 2)
+    def show(progress: 'ConvertProgress') -> None:
+        rate = progress.images / (time.monotonic() - started_s)
+        text = f'{progress.drives} drives done, {progress.images} images, {rate:.0f}/s, MB'
+        advance(progress.done_bytes >> 20, progress.total_bytes >> 20, text)
 
 
 def _inspect(arguments: list[str]) -> None:
@@ -381,21 +423,28 @@ class _Bar:
         )
 
 
+def _write_metrics(path: Path, metrics: Any) -> None:
+    from signattn.share import write_whole
+
+    write_whole(path, (json.dumps(metrics, indent=2) + '\n').encode())
+
+
 def _warn(text: str) -> None:
     print(f'warning: {text}', file=sys.stderr)
 
 
 def _table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Print rows with the same keys."""
+    """Print rows; a key that a row lacks stays empty."""
     if as_json:
         print(json.dumps(rows, indent=2))
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*rows[0], box=None)
+    keys = dict.fromkeys(key for row in rows for key in row)
+    table = Table(*keys, box=None)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(row.get(key, '')) for key in keys))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

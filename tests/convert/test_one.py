@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from signattn import convert as module
 from signattn.bag import BagError, BagWriter, open_recording
 from signattn.bag.messages import RAW
-from signattn.convert import ConvertConfig, convert
+from signattn.convert import ConvertConfig, convert, one, pictures
 from signattn.drive import DriveError
 from signattn.preprocess import NS_PER_S, Preprocessing, decode_raw, network_input
 
@@ -75,7 +74,7 @@ def write_any(folder, kind):
 
 @pytest.fixture
 def config(vehicle_file):
-    return ConvertConfig(vehicle=vehicle_file, workers=1)
+    return ConvertConfig(vehicle=vehicle_file)
 
 
 def refuses(source, out, config, text, error=BagError):
@@ -109,13 +108,13 @@ def test_the_description_says_where_it_comes_from(tmp_path, config, vehicle, kin
     description = drive.description
     assert description['name'] == 'drive'
     assert description['source'] == {'name': source.name, 'format': kind}
-    topics = ['camera', 'angle'] if kind == 'folder' else [CAMERA, REPORT]
+    topics = ['camera', 'angle', 'speed'] if kind == 'folder' else [CAMERA, REPORT, REPORT]
     assert list(description['topics'].values()) == topics
     assert description['image_size'] == [120, 180]
     assert drive.preprocessing == Preprocessing(aspect_ratio=1.5)
     assert drive.vehicle == vehicle
-    counts = {'images': 4, 'frames': 4, 'skipped': 0, 'unreadable': 0, 'labelled': 4}
-    assert description['counts'] == counts
+    counts = {'images': 4, 'frames': 4, 'skipped': 0, 'out_of_order': 0, 'unreadable': 0}
+    assert description['counts'] == counts | {'damaged': 0, 'labelled': 4}
     assert description['duration_s'] == 0.15
     assert list(drive.path.parent.iterdir()) == [drive.path]
 
@@ -131,16 +130,22 @@ def test_a_crop_is_applied_and_recorded(tmp_path, config):
     assert drive.preprocessing == replace(cut, aspect_ratio=1.5)
 
 
-def test_any_number_of_workers_gives_the_same_bytes(tmp_path, config, monkeypatch):
-    monkeypatch.setattr(module, '_CHUNK', 2)  # several rounds
+@pytest.mark.parametrize(
+    'limits',
+    [{'_BATCH': 2}, {'_BATCH_BYTES': 0}, {'_AHEAD_BYTES': 0}],
+    ids=lambda it: next(iter(it)),
+)
+def test_any_number_of_threads_gives_the_same_bytes(tmp_path, config, monkeypatch, limits):
+    for name, value in limits.items():  # several rounds
+        monkeypatch.setattr(pictures, name, value)
     reports = [(stamp, i / 8, 10.0) for i, stamp in enumerate(stamps(21))]
     source = write_bag(tmp_path / 'bag', images=stamps(21), reports=reports)
-    one, four = (
-        convert(source, tmp_path / str(workers) / 'drive', replace(config, workers=workers)).path
-        for workers in (1, 4)
+    single, several = (
+        convert(source, tmp_path / str(threads) / 'drive', config, threads=threads).path
+        for threads in (1, 3)
     )
     for file in ('frames.npy', 'samples.parquet', 'drive.yaml'):
-        assert (one / file).read_bytes() == (four / file).read_bytes()
+        assert (single / file).read_bytes() == (several / file).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +162,7 @@ def test_of_30_images_a_second_20_are_kept(tmp_path, config):
     source = write_bag(tmp_path / 'bag', images=stamps(30, NS_PER_S // 30))
     drive = convert(source, tmp_path / 'drive', config)
     counts = drive.description['counts']
-    assert counts == {'images': 30, 'frames': 20, 'skipped': 10, 'unreadable': 0, 'labelled': 0}
+    assert (counts['images'], counts['frames'], counts['skipped']) == (30, 20, 10)
     steps = np.diff(drive.stamps_ns) / NS_PER_S
     assert set(np.round(steps * 30).astype(int)) == {1, 2}
 
@@ -168,8 +173,12 @@ def test_an_unreadable_image_costs_one_frame(tmp_path, config):
     (source / '3.jpg').unlink()
     drive = convert(source, tmp_path / 'drive', config)
     assert drive.stamps_ns.tolist() == [stamps(5)[i] for i in (0, 2, 4)]
-    counts = {'images': 5, 'frames': 3, 'skipped': 0, 'unreadable': 2, 'labelled': 3}
-    assert drive.description['counts'] == counts
+    counts = drive.description['counts']
+    assert (counts['images'], counts['frames'], counts['unreadable']) == (5, 3, 2)
+    assert [text.partition(':')[0] for text in drive.description['unreadable']] == [
+        'folder/1.jpg',
+        'folder/3.jpg (No such file or directory)',
+    ]
     expected = network_input(cv2.imread(str(source / '2.jpg'))[:, :, ::-1], Preprocessing())
     np.testing.assert_array_equal(drive.frames[1], expected)
 
@@ -218,7 +227,7 @@ def test_without_steering_every_image_is_kept_and_none_labelled(tmp_path, config
     source = write_bag(tmp_path / 'bag')
     drive = convert(source, tmp_path / 'drive', config)
     assert drive.description['counts']['labelled'] == 0
-    assert drive.description['topics'] == {'image': CAMERA, 'steering': None}
+    assert drive.description['topics'] == {'image': CAMERA, 'steering': None, 'speed': None}
     assert drive.samples.drop(columns='stamp_ns').isna().all(axis=None)
     text = f'^{drive.path} must have steering to be trained or scored on, got none'
     with pytest.raises(DriveError, match=text):
@@ -258,51 +267,32 @@ def test_a_recorded_speed_is_not_replaced(tmp_path, config):
 
 
 @pytest.mark.parametrize('kind', KINDS[:3])
-@pytest.mark.parametrize('speed', [float('nan'), -1.0])
-def test_a_speed_that_is_none(tmp_path, config, kind, speed):
-    reports = [(stamp, 0.0, 10.0) for stamp in stamps(4)]
-    reports[2] = (stamps(4)[2], 0.0, speed)
+def test_images_that_go_backwards_are_left_out(tmp_path, config, kind):
+    """One clock that jumps ahead costs one image, and so does one that jumps back."""
     path = tmp_path / ('drive.bag' if kind == 'ros1' else 'bag')
+    times = stamps(7)
+    write_bag(path, kind, times, restamped={times[2]: times[6] + 1, times[5]: times[0] - 1})
+    drive = convert(path, tmp_path / 'drive', config)
+    assert drive.stamps_ns.tolist() == [times[i] for i in (0, 1, 3, 4, 6)]
+    counts = drive.description['counts']
+    assert (counts['images'], counts['frames'], counts['out_of_order']) == (7, 5, 2)
+    with open_recording(path) as recording:
+        frames = [network_input(image.rgb(), Preprocessing()) for image in recording.images()]
+    np.testing.assert_array_equal(drive.frames, [frames[i] for i in (0, 1, 3, 4, 6)])
     text = (
-        f'{path}: speed must be finite and at least 0 m/s, got {speed} on {REPORT} '
-        f'at stamp {stamps(4)[2]} and 0 more'
+        f'{path}: image stamps on {CAMERA} must increase, got {times[3]} behind {times[6] + 1} '
+        'at image 3'
     )
-    refuses(write_bag(path, kind, reports=reports), tmp_path / 'out' / 'drive', config, text)
+    refuses(path, tmp_path / 'out' / 'drive', replace(config, strict=True), text)
 
 
-@pytest.mark.parametrize('kind', KINDS[:3])
-def test_images_that_go_backwards(tmp_path, config, kind):
-    first, second, third = stamps(3)
-    path = tmp_path / ('drive.bag' if kind == 'ros1' else 'bag')
-    write_bag(path, kind, [first, second, third], restamped={third: second - 1})
-    text = (
-        f'{path}: image stamps on {CAMERA} must increase, got {second - 1} behind {second} '
-        'at image 2'
-    )
-    refuses(path, tmp_path / 'out' / 'drive', config, text)
-
-
-def test_rows_that_go_backwards(tmp_path, config):
-    source = write_folder(tmp_path / 'folder', 2)
-    header, first, second = (source / 'interpolated.csv').read_text().splitlines()
-    (source / 'interpolated.csv').write_text(f'{header}\n{second}\n{first}')
-    text = (
-        f'{source}: image stamps on camera must increase, got {START} behind {START + STEP} '
-        'at image 1'
-    )
-    refuses(source, tmp_path / 'out' / 'drive', config, text)
-
-
-@pytest.mark.parametrize('kind', KINDS[:3])
-def test_steering_that_goes_backwards(tmp_path, config, kind):
-    first, second, third = stamps(3)
-    path = tmp_path / ('drive.bag' if kind == 'ros1' else 'bag')
-    reports = [(stamp, 0.0, 10.0) for stamp in (first, second, third - 1)]
-    write_bag(path, kind, [first, second], reports, restamped={third - 1: second - 1})
-    text = (
-        f'{path}: stamps on {REPORT} must increase, got {second - 1} behind {second} at position 2'
-    )
-    refuses(path, tmp_path / 'out' / 'drive', config, text)
+def test_what_a_user_should_know_stands_in_the_description(tmp_path, config):
+    reports = [(stamp, 0.5, 10.0) for stamp in stamps(4)]
+    reports[1] = (stamps(4)[1], float('inf'), 10.0)
+    drive = convert(write_bag(tmp_path / 'bag', reports=reports), tmp_path / 'drive', config)
+    note = f'{REPORT}: 1 of 4 values of steering_angle are infinite; there is no label there'
+    assert note in drive.description['notes']
+    assert drive.description['counts']['labelled'] == 3
 
 
 def test_two_images_of_one_stamp_are_one_frame(tmp_path, config):
@@ -346,15 +336,61 @@ def test_what_is_no_recording(tmp_path, config):
         tmp_path / 'notes.bag',
         tmp_path / 'out' / 'drive',
         config,
-        f'{tmp_path}/notes.bag must be a whole ROS 1 bag, got ',
+        f'{tmp_path}/notes.bag must be a ROS 1 bag',
     )
 
 
-def test_a_bag_cut_short(tmp_path, config):
-    source = write_bag(tmp_path / 'cut.bag', 'ros1')
+def test_what_a_damaged_bag_still_gives_is_used_and_the_rest_reported(tmp_path, config):
+    source = write_bag(tmp_path / 'cut.bag', 'ros1', images=stamps(40))
     source.write_bytes(source.read_bytes()[:-100])
-    text = f'{source} must be a whole ROS 1 bag, got '
-    refuses(source, tmp_path / 'out' / 'drive', config, text)
+    drive = convert(source, tmp_path / 'drive', config)
+    description = drive.description
+    assert description['counts']['frames'] == len(drive) == 40
+    assert description['counts']['damaged'] == len(description['damage']) >= 1
+    assert all(it.keys() == {'where', 'what'} for it in description['damage'])
+    assert str(tmp_path) not in (drive.path / 'drive.yaml').read_text()
+    with pytest.raises(BagError, match=f'^{source}'):
+        convert(source, tmp_path / 'strict', replace(config, strict=True))
+    assert not (tmp_path / 'strict').exists()
+
+
+def test_a_damaged_jpeg_costs_one_frame(tmp_path, config):
+    """Damaged in its middle: OpenCV would give a picture, half of it grey."""
+    source = write_folder(tmp_path / 'folder', 3)
+    noisy = np.random.default_rng(0).integers(0, 256, (120, 180, 3), np.uint8)
+    data = bytearray(cv2.imencode('.jpg', noisy)[1].tobytes())
+    data[len(data) // 2 : len(data) // 2 + 64] = bytes(64)
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is not None
+    (source / '1.jpg').write_bytes(data)
+    drive = convert(source, tmp_path / 'drive', config)
+    assert drive.stamps_ns.tolist() == [stamps(3)[i] for i in (0, 2)]
+    (said,) = drive.description['unreadable']
+    assert said.startswith('folder/1.jpg: data must be an undamaged JPEG picture, got: ')
+    text = f'{source}: every image must be readable with --strict: {source}/1.jpg: data must be'
+    refuses(source, tmp_path / 'out' / 'drive', replace(config, strict=True), text)
+
+
+def test_reports_are_counted_whole_and_kept_in_part(tmp_path, config):
+    source = write_folder(tmp_path / 'folder', 30)
+    for i in range(1, 30):
+        (source / f'{i}.jpg').unlink()
+    description = convert(source, tmp_path / 'drive', config).description
+    assert description['counts']['unreadable'] == 29
+    assert len(description['unreadable']) == 20
+
+
+def test_reduced_frames_are_others_and_say_so(tmp_path, config):
+    source = tmp_path / 'folder'
+    write_folder(source, 1)
+    big = cv2.resize(picture(0), (640, 480), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(source / '0.jpg'), big[:, :, ::-1])
+    exact = convert(source, tmp_path / 'exact', config)
+    reduced = convert(source, tmp_path / 'reduced', replace(config, reduced=True))
+    assert (exact.preprocessing.reduced, reduced.preprocessing.reduced) == (False, True)
+    assert reduced.description['image_size'] == exact.description['image_size'] == [480, 640]
+    off = np.abs(exact.frames[0].astype(int) - reduced.frames[0])[..., 2]
+    assert off.max() > 0
+    assert off.mean() < 3
 
 
 def test_two_cameras(tmp_path, config):
@@ -387,18 +423,22 @@ def test_a_drive_is_not_overwritten(tmp_path, config):
 
 
 @pytest.mark.parametrize('error', [RuntimeError, KeyboardInterrupt])
-@pytest.mark.parametrize('place', ['network_input', 'labels_at', 'sha256'])
+@pytest.mark.parametrize('place', ['pictures.network_input', 'one.labels_at', 'one.sha256'])
 def test_an_interruption_leaves_nothing(tmp_path, config, monkeypatch, place, error):
     source = write_any(tmp_path, 'mcap')
-    real, calls = getattr(module, place), []
+    target, name = (
+        {'pictures': pictures, 'one': one}[place.partition('.')[0]],
+        place.partition('.')[2],
+    )
+    real, calls = getattr(target, name), []
 
     def interrupted(*arguments):
         calls.append(arguments)
-        if place != 'network_input' or len(calls) == 3:
+        if name != 'network_input' or len(calls) == 3:
             raise error('mine')
         return real(*arguments)
 
-    monkeypatch.setattr(module, place, interrupted)
+    monkeypatch.setattr(target, name, interrupted)
     refuses(source, tmp_path / 'out' / 'drive', config, 'mine', error)
 
 
