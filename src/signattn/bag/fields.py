@@ -59,7 +59,7 @@ def first_of(path: Path) -> str:
 
 def _below(types: Typestore, field: Any) -> Iterator[str]:
     match field:
-        case (Nodetype.BASE, (str(kind), _)) if kind not in ('string', 'wstring'):
+        case (Nodetype.BASE, (str(kind), _)) if kind != 'string':
             yield ''
         case (Nodetype.NAME, str(name)):
             yield from (f'.{below}' for below in numbers(types, name))
