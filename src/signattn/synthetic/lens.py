@@ -1,6 +1,7 @@
 """The lens and the shutter: from the flat picture behind a pinhole to the one on the sensor."""
 
 import dataclasses
+import functools
 import math
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from signattn.synthetic.camera import Camera, View
 from signattn.synthetic.canvas import Canvas
 from signattn.synthetic.exact import on_grid, remap, warp_affine
 
+Array = NDArray[np.float64]
 Pixels = NDArray[np.float32]
 
 MARGIN = 12  # px that are drawn beyond each border at least
@@ -50,11 +52,9 @@ class Lens:
             most_turn: px, the furthest way of the picture within half an exposure.
         """
         self._camera = camera
-        column, row = np.meshgrid(
-            np.arange(camera.width, dtype=np.float64), np.arange(camera.height, dtype=np.float64)
-        )
-        flat_column, flat_row = camera.flat(column, row)
-        right, down = flat_column - camera.cx, flat_row - camera.cy
+        self._straight = not any(camera.distortion)
+        column, row = _border(camera)
+        right, down = _against_middle(camera, column, row)
         wide, tall = float(np.abs(right).max()), float(np.abs(down).max())
         columns = _margin(wide + most_roll * tall + most_turn, camera.width)
         rows = _margin(tall + most_roll * wide + most_turn, camera.height)
@@ -66,8 +66,6 @@ class Lens:
             cy=camera.cy + rows,
             distortion=(0.0, 0.0, 0.0, 0.0, 0.0),
         )
-        self._straight = not any(camera.distortion)
-        self._right, self._down = right.astype(np.float32), down.astype(np.float32)
 
     def __call__(self, canvas: Canvas, view: View, moments: tuple[Moment, ...] = ()) -> Canvas:
         """Look at what is drawn.
@@ -94,6 +92,14 @@ class Lens:
         count = max(len(moments), 1)
         return Canvas(((total + count // 2) // count).astype(np.uint8), mask)
 
+    @functools.cached_property
+    def _sight(self) -> tuple[Pixels, Pixels]:
+        """Way (H, W) px of every pixel from the middle of the flat picture, right and down."""
+        camera = self._camera
+        column, row = np.meshgrid(np.arange(camera.width) * 1.0, np.arange(camera.height) * 1.0)
+        right, down = _against_middle(camera, column, row)
+        return right.astype(np.float32), down.astype(np.float32)
+
     def _turned(self, canvas: Canvas, roll: float) -> Canvas:
         wide, size = self.wide, (self._camera.width, self._camera.height)
         matrix = on_grid(cv2.getRotationMatrix2D((wide.cx, wide.cy), math.degrees(roll), 1), 30)
@@ -107,8 +113,9 @@ class Lens:
         """Column and row (H, W) of the canvas that every pixel shows at a moment."""
         wide = self.wide
         cos, sin = on_grid([math.cos(view.roll), math.sin(view.roll)], 24).astype(np.float32)
-        column = cos * self._right - sin * self._down + np.float32(wide.cx - moment.right)
-        row = sin * self._right + cos * self._down + np.float32(wide.cy + moment.up)
+        right, down = self._sight
+        column = cos * right - sin * down + np.float32(wide.cx - moment.right)
+        row = sin * right + cos * down + np.float32(wide.cy + moment.up)
         if moment.ahead:
             # The ground comes nearer, and moves away from the point that the car goes to.
             far_row = np.float32(view.horizon)
@@ -143,3 +150,17 @@ class Lens:
 
 def _margin(reach: float, size: int) -> int:
     return max(MARGIN, math.ceil(reach - (size - 1) / 2) + 2)
+
+
+def _border(camera: Camera) -> tuple[Array, Array]:
+    """Columns and rows (N,) px along the picture's border."""
+    across, along = np.arange(camera.width) * 1.0, np.arange(camera.height) * 1.0
+    columns = [across, across, np.zeros_like(along), np.full_like(along, across[-1])]
+    rows = [np.zeros_like(across), np.full_like(across, along[-1]), along, along]
+    return np.concatenate(columns), np.concatenate(rows)
+
+
+def _against_middle(camera: Camera, column: Array, row: Array) -> tuple[Array, Array]:
+    """Pixels (...) of the picture in the flat one, px right of its middle and below it."""
+    flat_column, flat_row = camera.flat(column, row)
+    return flat_column - camera.cx, flat_row - camera.cy
