@@ -200,7 +200,7 @@ def mutate(path, draw):
 
 def read_all(path, *, strict):
     """Everything that a conversion reads, twice; damage counts once."""
-    refused = False
+    refused, damage = False, []
     with open_recording(path, Selection(strict=strict), tolerant=True) as recording:
         for _ in range(2):
             recording.signals()
@@ -211,10 +211,9 @@ def read_all(path, *, strict):
                         image.rgb()
                     except ImageError:  # noqa: PERF203 (one picture at a time)
                         refused = True
-            damage = len(recording.damage)
-        recording.signals()
-        if len(recording.damage) != damage:
-            raise AssertionError(f'{len(recording.damage)} damages, before {damage}')
+            damage.append(len(recording.damage))
+    if damage[0] != damage[1]:
+        raise AssertionError(f'{damage[1]} damages at the second time, {damage[0]} at the first')
     return UNREADABLE_PICTURES if refused else READ
 
 

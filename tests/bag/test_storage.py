@@ -2,6 +2,7 @@
 
 import sqlite3
 import struct
+import tracemalloc
 from contextlib import closing
 
 import pytest
@@ -256,6 +257,40 @@ def test_a_database_that_is_not_in_order_is_put_in_order(tmp_path):
     assert received == [(time, payload(i)) for time, i in order]
 
 
+# Memory
+
+
+@pytest.mark.parametrize('kind', ['ros1', 'SQLITE3', 'MCAP', 'unindexed'])
+def test_a_pass_holds_few_messages_at_a_time(tmp_path, kind):
+    path, size, count = tmp_path / 'drive.bag', 100_000, 200
+    if kind == 'unindexed':
+        path = tmp_path / 'drive.mcap'
+        writer = McapWriter(str(path), **NO_INDEX)
+        writer.start('ros2', '')
+        channel = writer.register_channel('/a', 'cdr', 0)
+        for i in range(count):
+            writer.add_message(channel, stamp(i), payload(i, size), stamp(i))
+        writer.finish()
+    else:
+        plugin = rosbag2.StoragePlugin.__members__.get(kind)
+        path = path if kind == 'ros1' else tmp_path / 'drive'
+        make = (
+            rosbag1.Writer(path)
+            if kind == 'ros1'
+            else rosbag2.Writer(path, version=9, storage_plugin=plugin)
+        )
+        types = get_typestore(Stores.ROS1_NOETIC if kind == 'ros1' else Stores.ROS2_JAZZY)
+        with make as writer:
+            connection = writer.add_connection('/a', STRING, typestore=types)
+            for i in range(count):
+                writer.write(connection, stamp(i), payload(i, size))
+    tracemalloc.start()
+    assert sum(1 for _ in Storage(path, Kept()).messages()) == count
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000  # bytes, of 20 MB
+
+
 # Folders
 
 
@@ -413,6 +448,32 @@ def test_an_mcap_of_ros1_messages_says_so(tmp_path):
     writer.finish()
     (raw,) = Storage(tmp_path / 'drive.mcap', Kept()).messages('/a')
     assert (raw.type, raw.serialization, raw.data) == (STRING, 'ros1', b'\1\0\0\0x')
+
+
+def test_a_type_without_package_keeps_its_name(tmp_path):
+    writer = McapWriter(str(tmp_path / 'drive.mcap'))
+    writer.start('', '')
+    schema = writer.register_schema('Example', 'c', b'')
+    writer.add_message(writer.register_channel('/a', 'cdr', schema), 5, payload(0), 5)
+    writer.finish()
+    (raw,) = Storage(tmp_path / 'drive.mcap', Kept()).messages()
+    assert raw.type == 'Example'
+    assert raw.definition.format == MessageDefinitionFormat.NONE
+
+
+def test_records_may_end_in_what_later_versions_add(tmp_path):
+    path = mcap(tmp_path / 'drive.mcap', use_chunking=False)
+    content = path.read_bytes()
+    begin = content.index(b'\x03')  # the schema behind the header
+    (size,) = struct.unpack_from('<Q', content, begin + 1)
+    end = begin + 9 + size
+    schema = struct.pack('<BQ', 3, size + 3) + content[begin + 9 : end] + b'\1\xff\xff'
+    path.write_bytes(content[:begin] + schema + content[end : content.index(b'\x0f\4\0\0')])
+    kept = Kept()
+    assert len(read(Storage(path, kept), '/a')) == 6
+    assert [what for _, what in kept.damage] == [
+        'must begin a whole record, got EndOfFile: ; 0 bytes to the end'
+    ]
 
 
 def test_topics_that_are_stored_in_another_way_are_noted(tmp_path):

@@ -62,8 +62,8 @@ class StorageFile(Protocol):
 
 def full_name(name: str) -> str:
     """Name of a message type as ROS 2 has it: with ``msg``."""
-    package, *_, last = name.split('/')
-    return f'{package}/msg/{last}'
+    package, slash, rest = name.partition('/')
+    return f'{package}/msg/{rest}' if slash and '/' not in rest else name
 
 
 def reason(error: Exception) -> str:
