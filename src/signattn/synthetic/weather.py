@@ -203,7 +203,8 @@ def _at_low_sun(weather: Weather, course: Course, rng: np.random.Generator) -> W
 
 def _at_dusk(weather: Weather, _: Course, rng: np.random.Generator) -> Weather:
     dim = float(rng.uniform(0.3, 0.5))
-    dusk = dim * np.array([0.86, 0.96, 1.25])
+    blue = (0.86, 0.96, 1.25) if weather.weather in SUNNY else (0.94, 0.98, 1.1)
+    dusk = dim * np.array(blue)
     lit = [float(value) for value in dusk * weather.ambient]
     haze = [float(value) for value in dusk * weather.haze]
     return dataclasses.replace(
