@@ -5,11 +5,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from signattn.bag.folder import TABLES
 from signattn.bag.recording import BagError
 
 METADATA = 'metadata.yaml'
-TABLES = ('interpolated.csv', 'driving_log.csv')
-"""Tables of image folders: of the Udacity challenge, of the Udacity simulator."""
 STORAGES = ('.db3', '.mcap', '.db3.zstd', '.mcap.zstd')
 """Files of ROS 2 bags."""
 BAGS = ('.bag', '.bag.active', *STORAGES)

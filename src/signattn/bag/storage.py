@@ -144,11 +144,13 @@ class Storage:
             file = self._unpacked.file(path, name, self)
             self._files.append(READERS[self.format](file, name, self))
         except (BagError, OSError) as error:
-            text = f'must be readable, got {error}'.replace(str(file), str(path))
+            text = str(error).replace(str(file), str(path))
             if name:
-                self.lose(name, text)
+                self.lose(name, f'must be readable, got {text}')
+            elif isinstance(error, BagError):
+                raise BagError(text) from error
             else:
-                raise BagError(str(error).replace(str(file), str(path))) from error
+                raise BagError(f'{path} must be readable, got {text}') from error
 
     def _raw(self, connection: Connection, received_ns: int, data: bytes) -> RawMessage | None:
         """A message with what its connection says of it, if it is one."""
