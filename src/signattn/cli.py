@@ -244,6 +244,8 @@ def _show_converting(advance: Callable[..., None]) -> 'Callable[[ConvertProgress
         text = f'{progress.drives} drives done, {progress.images} images, {rate:.0f}/s, MB'
         advance(progress.done_bytes >> 20, progress.total_bytes >> 20, text)
 
+    return show
+
 
 def _inspect(arguments: list[str]) -> None:
     from rich.console import Console
