@@ -193,8 +193,16 @@ def test_without_an_index_a_damaged_chunk_costs_its_messages(tmp_path):
     indices, (_, (where, what), (_, rest)) = read(path)
     assert indices == without(4, 5)
     assert where == f'byte {chunks[2][0]}'
-    assert what == 'must be a whole chunk, got damaged bz2: Invalid data stream'
+    assert what == 'must begin a whole chunk, got damaged bz2: Invalid data stream'
     assert rest.endswith('the rest')  # of the index
+
+
+def test_without_an_index_damage_inside_a_chunk_is_reported_once(tmp_path):
+    path, chunks = ros1(tmp_path)
+    cut(path, path.stat().st_size - 1)
+    overwrite(path, chunks[2][1] + chunks[2][2] // 2 + 3, b'\x7f')  # length of its second record
+    indices, (_, (where, _), _) = read(path)
+    assert (indices, where) == (without(5), f'byte {chunks[2][0]}')
 
 
 def test_a_ros1_bag_with_a_damaged_header_is_read_from_its_first_chunk(tmp_path):
@@ -353,6 +361,17 @@ def test_an_mcap_without_chunks_cut_short_gives_its_whole_messages(tmp_path):
     assert indices == ALL[:7]
     text = 'must begin a whole record, got EndOfFile: ; 100 bytes to the end'
     assert damage == [(f'byte {begin}', text)]
+
+
+def test_without_an_index_damage_inside_an_mcap_chunk_is_reported_once(tmp_path):
+    path, chunks = mcap(tmp_path, enable_crcs=False)
+    content = path.read_bytes()
+    begin = content.index(payload(5)) - 31
+    overwrite(path, begin + 8, b'\x7f')
+    cut(path, content.index(b'\x0f\x04\0\0\0\0\0\0\0', chunks[-1]))
+    indices, ((where, what), _) = read(path)
+    assert (indices, where) == (without(5), f'byte {chunks[2]}')
+    assert what.startswith('must begin a whole chunk, got a record of 9151314442816848302 bytes')
 
 
 def test_messages_that_are_counted_but_gone(tmp_path):

@@ -18,12 +18,14 @@ class Block:
         offset: Bytes from the file's start to the block's.
         start_ns: ns, of its earliest message.
         counts: Messages by id of their connection; None where that isn't known.
+        reported: Whether damage in it was reported already.
         run: Bytes of a block that is no chunk but messages one behind the other; else 0.
     """
 
     offset: int
     start_ns: int
     counts: Mapping[int, int] | None
+    reported: bool = False
     run: int = 0
 
 
@@ -92,8 +94,9 @@ class BlockFile:
         try:
             yield from self.walk(content, ids)
         except Exception as error:  # noqa: BLE001 (as above)
-            what = f'{whole}, got {reason(error)} in its middle'
-            self.report.lose(place(self.name, block.offset), what)
+            if not block.reported:
+                what = f'{whole}, got {reason(error)} in its middle'
+                self.report.lose(place(self.name, block.offset), what)
 
 
 def place(name: str, offset: int) -> str:

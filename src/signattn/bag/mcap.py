@@ -106,12 +106,20 @@ class _Contents:
         elif isinstance(record, Channel):
             self.channels.setdefault(record.id, record)
 
-    def add(self, offset: int, messages: Sequence[tuple[int, int]], run: int = 0) -> None:
+    def add(
+        self,
+        offset: int,
+        messages: Sequence[tuple[int, int]],
+        *,
+        reported: bool = False,
+        run: int = 0,
+    ) -> None:
         """Keep a block, if it has messages, of which channel and time are given."""
         if messages:
             counts = Counter(channel for channel, _ in messages)
             self.counts.update(counts)
-            self.blocks.append(Block(offset, min(time for _, time in messages), counts, run))
+            start_ns = min(time for _, time in messages)
+            self.blocks.append(Block(offset, start_ns, counts, reported, run))
 
     def connections(self, report: Report) -> list[Connection]:
         """Channels that hold ROS messages."""
@@ -205,7 +213,7 @@ def _read_through(
         for record in reader.records:
             end = file.tell()
             if run and (not isinstance(record, MessageRecord) or offset - begin > RUN_BYTES):
-                contents.add(begin, run, offset - begin)
+                contents.add(begin, run, run=offset - begin)
                 run = []
             if isinstance(record, MessageRecord):
                 begin = begin if run else offset
@@ -218,13 +226,14 @@ def _read_through(
     except DAMAGE as error:
         what = f'must begin a whole record, got {reason(error)}; {size - offset} bytes to the end'
         problem = place(name, offset), what
-    contents.add(begin, run, offset - begin)
+    contents.add(begin, run, run=offset - begin)
     return contents, problem
 
 
 def _look_into(chunk: Chunk, where: str, offset: int, contents: _Contents, report: Report) -> None:
     """Keep what a chunk holds."""
     messages = []
+    reported = False
     try:
         content = _unpack(chunk)
         for op, start, stop in _parts(content):
@@ -235,8 +244,9 @@ def _look_into(chunk: Chunk, where: str, offset: int, contents: _Contents, repor
                 stream = ReadDataStream(BytesIO(content[start:stop]))
                 contents.take((Schema if op == Opcode.SCHEMA else Channel).read(stream))
     except DAMAGE as error:
+        reported = True
         report.lose(where, f'must begin a whole chunk, got {reason(error)}')
-    contents.add(offset, messages)
+    contents.add(offset, messages, reported=reported)
 
 
 # Both

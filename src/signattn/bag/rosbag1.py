@@ -197,6 +197,7 @@ def _look_into(
     """What a chunk holds."""
     counts: Counter[int] = Counter()
     block = Block(record.offset, 0, counts)
+    reported = False
     times = []
     try:
         content = _content(file, block)
@@ -209,9 +210,11 @@ def _look_into(
                 counts[U32.unpack(fields[b'conn'])[0]] += 1
                 times.append(_time(fields[b'time']))
     except DAMAGE as error:
-        report.lose(place(name, record.offset), f'must be a whole chunk, got {reason(error)}')
+        reported = True
+        what = f'must begin a whole chunk, got {reason(error)}'
+        report.lose(place(name, record.offset), what)
     if times:
-        contents.blocks.append(replace(block, start_ns=min(times)))
+        contents.blocks.append(replace(block, start_ns=min(times), reported=reported))
 
 
 def _content(file: BinaryIO, block: Block) -> bytes:
