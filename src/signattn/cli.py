@@ -250,7 +250,7 @@ def _show_converting(advance: Callable[..., None]) -> 'Callable[[ConvertProgress
 def _inspect(arguments: list[str]) -> None:
     from rich.console import Console
 
-    from signattn.inspection import InspectConfig, inspect, show, to_json, write_page
+    from signattn.inspection import InspectConfig, inspect, show, to_json
     from signattn.share import write_whole
 
     parser = _parser('inspect')
@@ -276,6 +276,8 @@ def _inspect(arguments: list[str]) -> None:
         parsed.out.mkdir(parents=True, exist_ok=True)
         write_whole(parsed.out / 'inspection.json', f'{to_json(reports)}\n'.encode())
     if parsed.plot:
+        from signattn.inspection.page import write_page
+
         write_page(parsed.plot, reports)
     wrong = [str(report.path) for report in reports if not report.sound]
     if config.strict and wrong:

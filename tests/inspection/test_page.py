@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from signattn.bag import Damage
-from signattn.inspection import Finding, Report, write_page
+from signattn.inspection import Finding, Report
 from signattn.inspection.evidence import Clock
-from signattn.inspection.figures import POINTS, _thinned, figures
+from signattn.inspection.figures import POINTS, _clocks, _thinned, figures
 from signattn.inspection.numbers import camera, row
+from signattn.inspection.page import write_page
 from signattn.labels import Labels
 
 STEP_NS = 50_000_000
@@ -173,9 +174,10 @@ def test_clocks_are_drawn_where_there_are_any(spoilt):
     times = spoilt().frames_ns
     offset_s = np.full(800, -0.02)
     clocks = [Clock(topic, times, offset_s) for topic in ('/camera', '/steering', '/gps')]
-    *_, last = figures(spoilt(clocks=clocks))
-    assert last.title == 'Clocks'
-    assert decode(last.source) == 'svg'
+    (drawn,) = _clocks(spoilt(clocks=clocks))
+    assert drawn.title == 'Clocks'
+    assert decode(drawn.source) == 'svg'
+    assert list(_clocks(spoilt(clocks=clocks[2:]))) == []
 
 
 def test_the_same_evidence_gives_the_same_picture(spoilt):

@@ -1,6 +1,8 @@
 """The verb, as it is typed."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -153,3 +155,20 @@ def test_a_distribution_takes_one_line(capsys, tmp_path):
     row = {'x_deg_mean': 1.0, 'x_deg_std': 2.0, 'x_deg_min': -3.0, 'x_deg_max': 4.0}
     show(Report(tmp_path, 'drive', row), Console(width=80))
     assert 'x_deg  1 ± 2 (-3 to 4)' in capsys.readouterr().out
+
+
+def test_a_model_is_known_by_its_description():
+    from signattn.inspection.verb import MODEL
+    from signattn.model.checkpoint import DESCRIPTION
+
+    assert MODEL == DESCRIPTION
+
+
+def test_a_recording_is_inspected_without_torch_and_matplotlib(write_bag):
+    code = (
+        'import sys; from pathlib import Path; from signattn.inspection import inspect; '
+        f'list(inspect([Path({str(write_bag(count=4))!r})])); '
+        'sys.exit(sorted({"torch", "matplotlib", "jinja2"} & sys.modules.keys()) or None)'
+    )
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, '')

@@ -8,11 +8,10 @@ from signattn.drive import DESCRIPTION as DRIVE
 from signattn.drive import Drive, open_drives
 from signattn.inspection.config import InspectConfig
 from signattn.inspection.drive import inspect_drive
-from signattn.inspection.model import inspect_model
 from signattn.inspection.recording import inspect_recording
 from signattn.inspection.report import Report
-from signattn.model.checkpoint import DESCRIPTION as MODEL
 
+MODEL = 'model.yaml'
 Progress = Callable[[int, int], None]
 
 
@@ -39,7 +38,7 @@ def inspect(
     config = config or InspectConfig()
     for path in paths:
         if (path / MODEL).is_file():
-            yield inspect_model(path)
+            yield _model(path)
         elif drives := _drives(path):
             for drive in drives:
                 yield inspect_drive(drive, config.pictures, progress)
@@ -58,6 +57,12 @@ def _one(path: Path, config: InspectConfig, progress: Progress | None, *, alone:
             raise
         text = str(error).removeprefix(f'{path}: ').removeprefix(f'{path} ')
         return Report(path, 'recording', damage=[Damage(str(path), text)])
+
+
+def _model(path: Path) -> Report:
+    from signattn.inspection.model import inspect_model  # noqa: PLC0415 (torch loads slowly)
+
+    return inspect_model(path)
 
 
 def _drives(path: Path) -> list[Drive]:
