@@ -18,6 +18,8 @@ from signattn.share import from_mapping
 
 HEIGHT, WIDTH = 80, 160
 NS_PER_S = 1_000_000_000
+MAX_PIXELS = 2**26
+"""Of a compressed picture, twice what 8K has: a larger size is a damaged one."""
 PHASE_GAIN = 0.1
 """Share of an image's distance to its tick by which the following ticks move."""
 
@@ -252,9 +254,11 @@ def decode_compressed(data: Any, format: str = '') -> Image:  # noqa: A002 (the 
         (H, W, 3) uint8, RGB. Grey becomes three equal channels, 16 bit keeps its upper byte.
 
     Raises:
-        ImageError: If the bytes are no readable picture, or a JPEG or PNG that is cut off.
+        ImageError: If the bytes are no readable picture, or a JPEG or PNG that is cut off or of
+            more than ``MAX_PIXELS``.
     """
     buffer = np.frombuffer(data, np.uint8)
+    refuse_too_large(buffer.tobytes())
     _refuse_cut_off(buffer.tobytes())
     try:
         image = _decode_rgb(buffer) if buffer.size else None
@@ -284,8 +288,43 @@ _READ_RGB: int | None = getattr(cv2, 'IMREAD_COLOR_RGB', None)
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xd9'
 _JPEG_SCAN = b'\xda'
+_JPEG_FRAMES = bytes(set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC})
 # What begins or ends a segment: no stuffed zero, no restart marker, no fill byte.
 _JPEG_MARKER = re.compile(rb'\xff([^\x00\x01\xd0-\xd8\xff])')
+
+
+def refuse_too_large(data: bytes) -> None:
+    """Refuse a size for which a decoder would take all memory, whatever little data follows.
+
+    Args:
+        data: A JPEG or PNG; anything else passes.
+
+    Raises:
+        ImageError: If its header says more than ``MAX_PIXELS``.
+    """
+    size = b''
+    if data.startswith(_PNG_SIGNATURE):
+        size = data[20:24] + data[16:20]
+    elif data.startswith(_JPEG_START):
+        size = _jpeg_size(data)
+    middle = len(size) // 2
+    height, width = (int.from_bytes(part, 'big') for part in (size[:middle], size[middle:]))
+    if height * width > MAX_PIXELS:
+        raise ImageError(
+            f'data must be a picture of at most {MAX_PIXELS} pixels, got {height}×{width}'
+        )
+
+
+def _jpeg_size(data: bytes) -> bytes:
+    place = len(_JPEG_START)
+    while marker := _JPEG_MARKER.search(data, place):
+        if marker[1] in (_JPEG_SCAN, _JPEG_END):
+            break
+        if marker[1] in _JPEG_FRAMES:
+            # Behind the segment's length and the bits of a colour.
+            return data[marker.end() + 3 : marker.end() + 7]
+        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], 'big')
+    return b''
 
 
 def _refuse_cut_off(data: bytes) -> None:

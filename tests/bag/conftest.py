@@ -1,6 +1,7 @@
 """Bags of any messages, written with rosbags."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -23,15 +24,21 @@ def stamp(i):
     return START + i * STEP
 
 
+@lru_cache
+def types_with(kind, definitions):
+    types = get_typestore(Stores.ROS1_NOETIC if kind == 'ros1' else Stores.ROS2_JAZZY)
+    newest = {name: list(versions.values())[-1] for name, versions in DEFINITIONS.items()}
+    for name, text in (newest | dict(definitions)).items():
+        types.register(get_types_from_msg(text, name))
+    return types
+
+
 class Bag:
     """Writes messages given as nested dicts; what isn't given is 0 or empty."""
 
     def __init__(self, path, kind='ros1', definitions=None, prepare=None):
         self.kind = kind
-        self.types = get_typestore(Stores.ROS1_NOETIC if kind == 'ros1' else Stores.ROS2_JAZZY)
-        newest = {name: list(versions.values())[-1] for name, versions in DEFINITIONS.items()}
-        for name, text in (newest | (definitions or {})).items():
-            self.types.register(get_types_from_msg(text, name))
+        self.types = types_with(kind, tuple((definitions or {}).items()))
         if kind == 'ros1':
             self.writer = rosbag1.Writer(path)
         else:

@@ -1,13 +1,15 @@
 """Pictures of every encoding, written into bags and read back; stamps; damage."""
 
 import re
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 
 from signattn.bag import BagError, Selection, open_recording
-from signattn.preprocess import ENCODINGS, ImageError
+from signattn.preprocess import ENCODINGS, ImageError, decode_compressed, refuse_too_large
 
 FORMATS = ('ros1', 'sqlite3', 'mcap')
 START = 1_500_000_000_000_000_000
@@ -234,6 +236,35 @@ def test_an_image_of_absurd_size_costs_itself(bag, values):
         (image,) = recording.images()
     with pytest.raises(ImageError, match=rf'^{path}: /camera at {START} ns: '):
         image.rgb()
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+@pytest.mark.parametrize(
+    ('height', 'width', 'is_too_large'),
+    [(8192, 8192, False), (8192, 8193, True), (2, 65535, False), (65535, 65535, True)],
+)
+def test_a_picture_whose_header_says_too_much_costs_no_memory(
+    bag, suffix, height, width, is_too_large
+):
+    data = cv2.imencode(suffix, np.zeros((2, 2, 3), np.uint8))[1].tobytes()
+    if suffix == '.jpg':
+        place = data.index(b'\xff\xc0') + 5
+        data = data[:place] + struct.pack('>HH', height, width) + data[place + 4 :]
+    else:
+        header = b'IHDR' + struct.pack('>II', width, height) + data[24:29]
+        data = data[:12] + header + struct.pack('>I', zlib.crc32(header)) + data[33:]
+    path, writer = bag()
+    with writer:
+        writer.send('/camera', COMPRESSED, START, {'data': np.frombuffer(data, np.uint8)})
+    with open_recording(path) as recording:
+        (image,) = recording.images()
+    text = f'data must be a picture of at most 67108864 pixels, got {height}×{width}$'
+    if is_too_large:
+        for decode in (image.rgb, lambda: decode_compressed(data)):
+            with pytest.raises(ImageError, match=text):
+                decode()
+    else:
+        refuse_too_large(data)
 
 
 @pytest.mark.parametrize('kind', FORMATS)

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from functools import lru_cache
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,13 @@ def test_each_version_in_a_bag_without_definitions(old_bag, version):
     )
 
 
+@lru_cache
+def types_of(version):
+    types = get_typestore(Stores.ROS2_JAZZY)
+    types.register(get_types_from_msg(VERSIONS[version], DBW))
+    return types
+
+
 @given(
     st.sampled_from(list(VERSIONS)),
     st.text(max_size=9),
@@ -103,8 +111,7 @@ def test_each_version_in_a_bag_without_definitions(old_bag, version):
     st.booleans(),
 )
 def test_the_version_is_told_by_the_length(version, frame_id, padding, angle, flag):
-    types = get_typestore(Stores.ROS2_JAZZY)
-    types.register(get_types_from_msg(VERSIONS[version], DBW))
+    types = types_of(version)
     time = types.types['builtin_interfaces/msg/Time'](sec=1, nanosec=2)
     header = types.types['std_msgs/msg/Header'](stamp=time, frame_id=frame_id)
     others = [name for name, _ in types.fielddefs[DBW][1]]

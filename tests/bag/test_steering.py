@@ -116,7 +116,15 @@ def test_a_type_without_stamp_gets_the_time_of_receipt_and_a_note(recording):
     signals = opened.signals()
     opened.signals()
     assert signals.steering.stamp_ns.tolist() == [START]
-    assert opened.notes == ['/car has no stamps: its times of receipt are used']
+    assert opened.notes[1:] == ['/car has no stamps: its times of receipt are used']
+
+
+def test_a_type_that_is_a_command_by_definition_is_noted_unless_it_is_named(recording):
+    opened = recording({'/car': ACKERMANN})
+    assert opened.notes == [
+        f'/car ({ACKERMANN}) says by its definition what was asked of the car, not what it did'
+    ]
+    assert recording_again(opened, steering='/car').notes == []
 
 
 # Which topic

@@ -16,6 +16,7 @@ from signattn.preprocess import (
     Preprocessing,
     decode_compressed,
     decode_raw,
+    refuse_too_large,
 )
 
 Format = Literal['ros1', 'sqlite3', 'mcap', 'folder']
@@ -88,6 +89,7 @@ class CameraImage:
             if not self.encoding:
                 data = self.data.tobytes()
                 if data.startswith(START):
+                    refuse_too_large(data)
                     return decode_jpeg(data, preprocessing)
                 return decode_compressed(data, self.format)
             return decode_raw(

@@ -107,7 +107,13 @@ class Finder:
         if selection.steering is None:
             if selection.unit is not None:
                 raise BagError(f'--unit must go with --steering, got {selection.unit} alone')
-            return self._found('steering', STEERING)
+            found = self._found('steering', STEERING)
+            if found and found.type in (_ACKERMANN, _ACKERMANN_BARE):
+                self.notes.append(
+                    f'{found.topic} ({found.type}) says by its definition what was asked of the '
+                    'car, not what it did'
+                )
+            return found
         unit = None if selection.unit is None else steering_unit(selection.unit)
         topic, path, quantity = self._named(
             'steering', selection.steering, _merged(STEERING) | NAMED_STEERING
