@@ -101,7 +101,7 @@ def ros1(folder, compression=None):
             0,
             'damaged lz4: LZ4F_decompress failed with code: ERROR_frameType_unk',
         ),
-        (None, 3, 'a record of 2550136874 bytes, 908 before its end in its middle'),
+        (None, 3, 'a record of 2550136878 bytes, 908 before its end in its middle'),
     ],
 )
 def test_a_damaged_chunk_costs_its_messages(tmp_path, compression, offset, got):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from signattn.bag.raw import MAX_BYTES, Message, Report, reason
 
@@ -31,8 +31,10 @@ class Block:
 
 Content = Callable[[BinaryIO, Block], bytes]
 """Reads the records in a block."""
-Walk = Callable[[bytes, set[int]], Iterator[Message]]
-"""Takes the messages of some connections from the records in a block."""
+Found = tuple[int, int, int, int]
+"""Id of a message's connection, ns when it was received, where its data starts and stops."""
+Walk = Callable[[bytes, set[int]], Iterator[Found]]
+"""Finds the messages of some connections in the records of a block."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +70,21 @@ class BlockFile:
             The messages.
         """
         wanted = [b for b in self.blocks if b.counts is None or not ids.isdisjoint(b.counts)]
-        held: list[tuple[int, int, Message]] = []
+        held: list[tuple[int, int, _Held]] = []
         size, number = 0, count()
         with self.path.open('rb') as file:
             for block in sorted(wanted, key=lambda block: block.start_ns):
                 while held and (held[0][0] <= block.start_ns or size > MAX_BYTES // 2):
-                    message = heapq.heappop(held)[2]
+                    message = heapq.heappop(held)[2].message()
                     size -= len(message[2])
                     yield message
-                for message in self._block(file, block, ids):
-                    size += len(message[2])
-                    heapq.heappush(held, (message[1], next(number), message))
+                for found in self._block(file, block, ids):
+                    size += found.stop - found.start
+                    heapq.heappush(held, (found.received_ns, next(number), found))
             while held:
-                yield heapq.heappop(held)[2]
+                yield heapq.heappop(held)[2].message()
 
-    def _block(self, file: BinaryIO, block: Block, ids: set[int]) -> Iterator[Message]:
+    def _block(self, file: BinaryIO, block: Block, ids: set[int]) -> Iterator['_Held']:
         """Messages in a block, as far as it can be read."""
         count = '' if block.counts is None else f' of {sum(block.counts.values())} messages'
         whole = f'must begin a whole {"run" if block.run else "chunk"}{count}'
@@ -92,11 +94,25 @@ class BlockFile:
             self.report.lose(place(self.name, block.offset), f'{whole}, got {reason(error)}')
             return
         try:
-            yield from self.walk(content, ids)
+            for found in self.walk(content, ids):
+                yield _Held(content, *found)
         except Exception as error:  # noqa: BLE001 (as above)
             if not block.reported:
                 what = f'{whole}, got {reason(error)} in its middle'
                 self.report.lose(place(self.name, block.offset), what)
+
+
+class _Held(NamedTuple):
+    """A message that waits for its turn, not yet cut out of its block."""
+
+    content: bytes
+    connection: int
+    received_ns: int
+    start: int
+    stop: int
+
+    def message(self) -> Message:
+        return self.connection, self.received_ns, self.content[self.start : self.stop]
 
 
 def place(name: str, offset: int) -> str:

@@ -26,7 +26,7 @@ from mcap.stream_reader import StreamReader
 from mcap.summary import Summary
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
-from signattn.bag.blocks import Block, BlockFile, place, read_exactly
+from signattn.bag.blocks import Block, BlockFile, Found, place, read_exactly
 from signattn.bag.raw import (
     MAX_BYTES,
     NO_DEFINITION,
@@ -273,13 +273,13 @@ def _unpack(chunk: Chunk) -> bytes:
     return content
 
 
-def _walk(content: bytes, ids: set[int]) -> Iterator[Message]:
-    """Messages of some connections from the records in a block."""
+def _walk(content: bytes, ids: set[int]) -> Iterator[Found]:
+    """Messages of some connections in the records of a block."""
     for op, start, stop in _parts(content):
         if op == Opcode.MESSAGE:
             channel, _, time, _ = MESSAGE.unpack_from(content, start)
             if channel in ids:
-                yield channel, time, content[start + MESSAGE.size : stop]
+                yield channel, time, start + MESSAGE.size, stop
 
 
 def _parts(content: bytes) -> Iterator[tuple[int, int, int]]:

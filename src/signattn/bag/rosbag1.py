@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
-from signattn.bag.blocks import Block, BlockFile, place, read_exactly
+from signattn.bag.blocks import Block, BlockFile, Found, place, read_exactly
 from signattn.bag.raw import Connection, Message, Report, full_name, reason
 from signattn.bag.recording import BagError
 from signattn.bag.unpack import unpack
@@ -226,8 +226,8 @@ def _content(file: BinaryIO, block: Block) -> bytes:
     return unpack(_data(file, record), record.fields[b'compression'].decode(), size)
 
 
-def _walk(content: bytes, ids: set[int]) -> Iterator[Message]:
-    """Messages of some connections from the records in a chunk."""
+def _walk(content: bytes, ids: set[int]) -> Iterator[Found]:
+    """Messages of some connections in the records of a chunk."""
     for start, stop, end in _parts(content):
         at = content.find(b'conn=', start, stop)
         if at < 0 or U32.unpack_from(content, at + 5)[0] not in ids:
@@ -235,27 +235,23 @@ def _walk(content: bytes, ids: set[int]) -> Iterator[Message]:
         fields = _fields(content[start:stop])
         if fields[b'op'][0] == MESSAGE:
             (connection,) = U32.unpack(fields[b'conn'])
-            yield connection, _time(fields[b'time']), content[stop + 4 : end]
+            yield connection, _time(fields[b'time']), stop + 4, end
 
 
 def _parts(content: bytes) -> Iterator[tuple[int, int, int]]:
     """Where the headers of the records in a chunk start and stop, and where the records end."""
-    end = 0
-    while end < len(content):
-        start = end + 4
-        stop = start + _size(content, end)
-        end = stop + 4 + _size(content, stop)
-        if end > len(content):
-            raise ValueError(
-                f'a record of {end - start} bytes, {len(content) - start} before its end'
-            )
+    end, size = 0, len(content)
+    while end < size:
+        begin = end
+        start = stop = end + 4
+        if stop <= size:
+            stop += U32.unpack_from(content, begin)[0]
+        end = stop + 4
+        if end <= size:
+            end += U32.unpack_from(content, stop)[0]
+        if end > size:
+            raise ValueError(f'a record of {end - begin} bytes, {size - begin} before its end')
         yield start, stop, end
-
-
-def _size(content: bytes, offset: int) -> int:
-    if offset + 4 > len(content):
-        raise ValueError(f'a record of {offset} bytes, {len(content)} before its end')
-    return int(U32.unpack_from(content, offset)[0])
 
 
 def _records(file: BinaryIO, offset: int) -> Iterator[Record]:

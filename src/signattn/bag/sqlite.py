@@ -6,12 +6,14 @@ Messages are read one by one, by their id, so that a damaged page costs those th
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
 from signattn.bag.raw import NO_DEFINITION, Connection, Message, Report
@@ -56,7 +58,7 @@ class SqliteFile:
             with closing(self._connect()) as database:
                 topics = _topics(database)
                 database.execute('SELECT id, topic_id, timestamp, data FROM messages LIMIT 0')
-                rows = np.fromiter(self._scan(database), np.dtype((np.int64, 3)))
+                rows = self._list(database)
         except (sqlite3.Error, TypeError) as error:
             raise BagError(
                 f'{path} must be the database of a bag, got {error}; {_remedy(path)}'
@@ -111,6 +113,15 @@ class SqliteFile:
         database.execute('PRAGMA writable_schema = ON')  # else none that was cut short is read
         database.text_factory = lambda text: text.decode(errors='replace')
         return database
+
+    def _list(self, database: sqlite3.Connection) -> NDArray[np.int64]:
+        """(N, 3) int64, id, topic and time of all messages that can be listed."""
+        row: Any = np.dtype((np.int64, 3))  # which is typed as void
+        with suppress(sqlite3.DatabaseError, TypeError, ValueError, OverflowError):
+            rows = np.fromiter(database.execute(LIST, (1, -1)), row)
+            if np.all(np.diff(rows[:, 0]) > 0):
+                return rows
+        return np.fromiter(self._scan(database), row)
 
     def _scan(self, database: sqlite3.Connection) -> Iterator[Row]:
         """The list of messages by id; pages that can't be read are skipped."""
