@@ -86,6 +86,16 @@ def test_repeats_are_images_with_the_bytes_of_the_one_before():
     assert found.repeats.tolist() == [False, True, False]
 
 
+def test_empty_files_repeat_nothing():
+    def broken():
+        raise ImageError('no such file')
+
+    def empty(stamp_ns):
+        return Shot(stamp_ns, stamp_ns, np.zeros(0, np.uint8), 'jpeg', broken)
+
+    assert sample_images([empty(0), empty(1)], 9, 1, 0.5).repeats.tolist() == [False, False]
+
+
 def test_some_pictures_are_kept_for_the_eye():
     found = sample_images(shots(range(0, 5000, 50)), 100, 50, 0.5)
     assert len(found.shown) == SHOWN

@@ -1,11 +1,12 @@
 """What is measured on a recording or a drive before anything is said about it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signattn.bag import Series
+from signattn.bag import Series, in_order
 from signattn.labels import Labels
 from signattn.preprocess import NS_PER_S, Image
 
@@ -74,6 +75,11 @@ class Images:
     shown: list[tuple[int, Image]]
     motion_ns: NDArray[np.int64]
     motion: NDArray[np.float64]
+
+    @cached_property
+    def ordered_ns(self) -> NDArray[np.int64]:
+        """(M,) int64, ns, the stamps without those that go backwards."""
+        return self.stamps_ns[in_order(self.stamps_ns)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -191,7 +191,7 @@ def _brightness(evidence: Evidence) -> Iterator[Drawn]:
 
 
 def _intervals(evidence: Evidence) -> Iterator[Drawn]:
-    stamps = evidence.images.stamps_ns
+    stamps = evidence.images.ordered_ns
     if len(stamps) < 2:
         return
     ms = np.diff(stamps) / 1e6
@@ -200,7 +200,7 @@ def _intervals(evidence: Evidence) -> Iterator[Drawn]:
     axes.plot(*_thinned(at, ms), '.', color=INK, markersize=2.5)
     axes.axhline(1000 / evidence.rate_hz, color='#888888', linewidth=0.8, linestyle=':')
     if ms.max() > FAR * np.median(ms):
-        axes.set_yscale('log' if ms.min() > 0 else 'symlog')
+        axes.set_yscale('log' if ms.min() > 0 else 'symlog')  # repeated stamps are 0 apart
     yield Drawn(
         'Intervals between images',
         f'Differences of neighbouring stamps. Dotted: {evidence.rate_hz:g} Hz.',
@@ -251,7 +251,7 @@ def _legend(axes: Axes) -> None:
 def _time_axes(evidence: Evidence, y: str) -> tuple[Figure, Axes]:
     """All figures over time span the camera's."""
     figure, axes = _axes('time / s', y)
-    stamps = evidence.images.stamps_ns
+    stamps = evidence.images.ordered_ns
     end_s = max(float(np.ptp(stamps)) / NS_PER_S, 1e-3)
     axes.set_xlim(-0.01 * end_s, 1.01 * end_s)
     return figure, axes
@@ -286,8 +286,8 @@ def _thinned(
 
 
 def _begin(evidence: Evidence) -> int:
-    stamps = evidence.images.stamps_ns
-    return int(stamps.min()) if len(stamps) else 0
+    stamps = evidence.images.ordered_ns
+    return int(stamps[0]) if len(stamps) else 0
 
 
 def _svg(figure: Figure) -> str:

@@ -165,10 +165,10 @@ def _disagreement(evidence: Evidence, found: Agreement) -> Iterator[Finding]:
 
 
 def _clocks(evidence: Evidence) -> Iterator[Finding]:
-    clocks = {clock.topic: clock for clock in evidence.clocks}
-    read = {part: clocks[topic] for part, topic in evidence.topics.items() if topic in clocks}
-    camera = read.get('camera')
-    for part, clock in read.items():
+    topics = evidence.topics
+    clocks = [clock for clock in evidence.clocks if clock.topic in topics.values()]
+    camera = next((clock for clock in clocks if clock.topic == topics.get('camera')), None)
+    for clock in clocks:
         if clock.zeros:
             yield Finding(
                 'zero_stamps',
@@ -186,7 +186,7 @@ def _clocks(evidence: Evidence) -> Iterator[Finding]:
         if camera and abs(clock.median_s - camera.median_s) > CLOCKS_APART_S:
             yield Finding(
                 'clocks_apart',
-                f'the stamps of {part} and camera are set by clocks '
+                f'the stamps on {clock.topic} and {camera.topic} are set by clocks '
                 f'{abs(clock.median_s - camera.median_s):.2f} s apart, measured by the times of '
                 'receipt',
                 'synchronise the clocks (NTP, PTP) before the next recording; shift the stamps of '
@@ -208,14 +208,15 @@ def _overlap(evidence: Evidence) -> Iterator[Finding]:
             'shift the stamps of one of the two',
         )
         return
-    angle = evidence.labels.steering_angle
-    share = np.isfinite(angle).mean()
-    if 0 < share < LABELLED_SHARE:
+    labels = evidence.labels
+    known = labels.steering_angle if evidence.speed is None else labels.curvature
+    share = np.isfinite(known).mean()
+    if share < LABELLED_SHARE:
         yield Finding(
             'few_labels',
             f'only {share:.0%} of the frames have a label',
-            f'steering begins late, ends early, or has gaps above {evidence.max_gap_s} s '
-            '(--max-gap-s): see the page of --plot',
+            'steering or speed begin late, end early, or have gaps above '
+            f'{evidence.max_gap_s} s (--max-gap): see the page of --plot',
         )
 
 
@@ -246,7 +247,7 @@ def _curvature(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _rate(evidence: Evidence) -> Iterator[Finding]:
-    found = time_statistics(evidence.images.stamps_ns, evidence.max_gap_s)
+    found = time_statistics(evidence.images.ordered_ns, evidence.max_gap_s)
     rate, wanted = found['rate_hz'], evidence.rate_hz
     if rate is None:
         return
@@ -273,17 +274,20 @@ def _rate(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _stamps(evidence: Evidence) -> Iterator[Finding]:
-    images = evidence.images.stamps_ns
+    backwards = [
+        f'{part} in {count} places'
+        for part, stamps in (('camera', evidence.images.stamps_ns), *_signals(evidence))
+        if (count := int(np.sum(np.diff(stamps) < 0)))
+    ]
+    if backwards:
+        yield Finding(
+            'backward_stamps',
+            f'stamps go backwards: {", ".join(backwards)}',
+            'convert leaves out as few messages as possible; where two recordings are in one '
+            'file, cut it there',
+        )
+    images = evidence.images.ordered_ns
     found = time_statistics(images, evidence.max_gap_s)
-    for part, stamps in (('camera', images), *_signals(evidence)):
-        steps = time_statistics(stamps, evidence.max_gap_s)
-        if steps['backward_stamps']:
-            yield Finding(
-                'backward_stamps',
-                f'the stamps of {part} go backwards in {steps["backward_stamps"]} places',
-                'convert leaves these messages out; where two recordings are in one file, cut it '
-                'there',
-            )
     if found['repeated_stamps']:
         yield Finding(
             'repeated_stamps',
@@ -356,7 +360,7 @@ def _clipped(picture: Picture, share: float) -> bool:
 
 
 def _seconds_in(evidence: Evidence, stamp_ns: int) -> float:
-    return float(stamp_ns - evidence.images.stamps_ns.min()) / NS_PER_S
+    return float(stamp_ns - evidence.images.ordered_ns[0]) / NS_PER_S
 
 
 def _repeats(evidence: Evidence) -> Iterator[Finding]:

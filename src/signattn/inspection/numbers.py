@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from signattn.bag import Series, in_order
+from signattn.bag import Series
 from signattn.inspection.evidence import Evidence, Images
 from signattn.preprocess import NS_PER_S
 from signattn.statistics import distribution, label_statistics, time_statistics
@@ -26,7 +26,7 @@ def row(evidence: Evidence) -> Row:
     """
     images, labels = evidence.images, evidence.labels
     height, width = size(images)
-    backwards = int(np.sum(~in_order(images.stamps_ns)))
+    backwards = len(images.stamps_ns) - len(images.ordered_ns)
     return {
         'images': len(images.stamps_ns),
         'frames': len(evidence.frames_ns),

@@ -14,7 +14,6 @@ from signattn.bag import (
     Recording,
     Signals,
     Times,
-    in_order,
     open_recording,
 )
 from signattn.inspection.agreement import agreement
@@ -54,7 +53,7 @@ def inspect_recording(
         images = _images(recording, config, progress)
         height, width = size(images)
         signals, times = recording.signals(), recording.times()
-        frames_ns = _kept(images.stamps_ns, config)
+        frames_ns = _kept(images.ordered_ns, config)
         labels, refusals = _labels(recording, signals, frames_ns, config)
         evidence = Evidence(
             name=path.name,
@@ -107,8 +106,7 @@ def _shot(image: CameraImage) -> Shot:
 def _kept(stamps_ns: NDArray[np.int64], config: InspectConfig) -> NDArray[np.int64]:
     """Stamps of the images that convert keeps."""
     gate = RateGate(config.rate_hz, config.max_gap_s)
-    ordered = stamps_ns[in_order(stamps_ns)]
-    return np.array([stamp for stamp in ordered.tolist() if gate.accept(stamp)], np.int64)
+    return np.array([stamp for stamp in stamps_ns.tolist() if gate.accept(stamp)], np.int64)
 
 
 def _labels(
@@ -202,7 +200,9 @@ def _details(recording: Recording, evidence: Evidence) -> dict[str, dict[str, An
 
 def _refused(text: str, path: Path) -> Finding:
     said, _, remedy = _without_folder(text, path).rpartition('; ')
-    return Finding('refused', said or remedy, remedy if said else 'see the list of errors')
+    return Finding(
+        'refused', said or remedy, remedy if said else 'name something else, or leave it out'
+    )
 
 
 def _without_folder(text: str, path: Path) -> str:

@@ -132,7 +132,8 @@ def sample_images(
     for index, shot in enumerate(shots):
         stamps.append(shot.stamp_ns)
         received.append(shot.received_ns)
-        repeats.append(before is not None and np.array_equal(before, shot.data))
+        same = before is not None and before.size > 0 and np.array_equal(before, shot.data)
+        repeats.append(same)
         encodings.setdefault(shot.encoding)
         sample.take(index, shot)
         before = shot.data
