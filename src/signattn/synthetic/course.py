@@ -97,7 +97,7 @@ def _random_course(config: SynthConfig, vehicle: Vehicle, rng: np.random.Generat
     if config.curvature is None:
         road = winding_curvature(station.size, rng)
     else:
-        road = np.full(station.size, config.curvature)
+        road = np.full(station.size, float(config.curvature))
     driven = road + np.gradient(np.gradient(offset, SPACING), SPACING)
     time = np.asarray(np.arange(round(config.duration / TICK) + 1) * TICK, np.float64)
     if config.speed is None:
