@@ -145,13 +145,26 @@ def test_a_folder_without_labels_names_none(folder):
 
 
 def test_a_missing_image_is_an_unreadable_one(folder):
-    path = folder('1,gone.jpg', '2,center/1.jpg', '3,nul\0.jpg', columns=FEW)
-    with open_recording(path) as recording:
-        gone, there, _ = recording.images()
-    text = f'{path / "gone.jpg"} (No such file or directory): data must be'
-    with pytest.raises(ImageError, match=re.escape(text)):
-        gone.rgb()
+    names = ('gone.jpg', 'center', '/dev/zero', 'nul\0.jpg')
+    rows = [f'{i},{name}' for i, name in enumerate((*names, 'center/1.jpg'))]
+    with open_recording(folder(*rows, columns=FEW)) as recording:
+        *gone, there = recording.images()
+    for name, image in zip(names, gone, strict=True):
+        text = f'{recording.path / name} (no such file): data must be'
+        with pytest.raises(ImageError, match=re.escape(text)):
+            image.rgb()
     assert there.rgb().shape == RED.shape
+
+
+def test_an_image_that_nobody_may_read_is_an_unreadable_one(folder, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, 'Permission denied')
+
+    with open_recording(folder('1,center/1.jpg', columns=FEW)) as recording:
+        monkeypatch.setattr(np, 'fromfile', refuse)
+        (image,) = recording.images()
+    with pytest.raises(ImageError, match=r'1\.jpg \(Permission denied\): data must be'):
+        image.rgb()
 
 
 def test_a_name_that_is_no_utf8_is_read(folder):

@@ -168,6 +168,20 @@ def test_times_of_every_topic(bag, kind):
         assert topic.received_ns.tolist() == [START, START + 1]
 
 
+@pytest.mark.parametrize('kind', ['sqlite3', 'mcap'])
+def test_messages_of_a_big_endian_machine(bag, kind):
+    path, writer = bag(kind)
+    with writer:
+        made = writer.message(COMPRESSED, {'format': 'png', 'data': [1, 2, 3]}, START - 5)
+        data = bytes(writer.types.serialize_cdr(made, COMPRESSED, little_endian=False))
+        writer.send('/camera', COMPRESSED, START, data)
+    with open_recording(path) as recording:
+        (image,) = recording.images()
+        times = recording.times()
+    assert (image.stamp_ns, image.format, image.data.tolist()) == (START - 5, 'png', [1, 2, 3])
+    assert times['/camera'].stamp_ns.tolist() == [START - 5]
+
+
 def test_times_of_a_message_without_room_for_a_stamp(bag):
     path, writer = bag()
     with writer:

@@ -93,7 +93,15 @@ def test_a_log_of_the_centre_camera_alone(log):
         assert recording.side_cameras() == {}
 
 
-@pytest.mark.parametrize('name', ['1.jpg', 'center_2016_13_01_13_30_48_287.jpg'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        '1.jpg',
+        'center_2016_13_01_13_30_48_287.jpg',
+        'center_1969_12_31_23_59_59_999.jpg',
+        'center_9016_12_01_13_30_48_287.jpg',
+    ],
+)
 def test_a_picture_that_names_no_time_is_lost(log, name):
     bad = row().replace(f'center_{TIME}.jpg', name)
     with open_recording(log(HEADER, bad, row())) as recording:

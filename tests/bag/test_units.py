@@ -25,6 +25,10 @@ def test_steering(unit, number, value):
     assert steering_unit(unit)(number) == pytest.approx(value, nan_ok=True)
 
 
+def test_straight_ahead_has_no_sign():
+    assert math.copysign(1, steering_unit('deg_right')(0.0)) == 1
+
+
 @pytest.mark.parametrize(('unit', 'value'), [('m/s', 36.0), ('km/h', 10.0), ('mph', 16.09344)])
 def test_speed(unit, value):
     assert speed_unit(unit)(36.0) == pytest.approx(value)

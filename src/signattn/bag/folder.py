@@ -167,13 +167,15 @@ class FolderRecording(Recording):
 
 
 def _image(row: Row) -> CameraImage:
-    source = str(row.file)
-    try:
-        data = np.fromfile(row.file, np.uint8)
-    except (OSError, ValueError) as error:
-        # An unreadable picture, for rgb() to report; the others are still there.
-        reason = getattr(error, 'strerror', None) or error
-        data, source = np.zeros(0, np.uint8), f'{row.file} ({reason})'
+    # What can't be read is an unreadable picture, for rgb() to report.
+    data, source = np.zeros(0, np.uint8), str(row.file)
+    if not row.file.is_file():  # nor anything that never ends, as a device
+        source = f'{row.file} (no such file)'
+    else:
+        try:
+            data = np.fromfile(row.file, np.uint8)
+        except OSError as error:
+            source = f'{row.file} ({error.strerror})'
     return CameraImage(
         stamp_ns=row.stamp_ns,
         received_ns=row.stamp_ns,

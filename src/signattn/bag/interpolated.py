@@ -8,12 +8,11 @@ for every picture of every camera.
 from collections.abc import Iterator
 from pathlib import Path
 
-from signattn.bag.table import Lose, Row, Table, read_lines
+from signattn.bag.table import MAX_NS, Lose, Row, Table, read_lines
 from signattn.bag.units import Measure
 
 DEFAULT_CAMERA = 'camera'
 """Name of the camera where the table has no frame_id."""
-MAX_NS = 2**63 - 1
 MAX_DIGITS = len(str(MAX_NS))
 _NAME = 'interpolated.csv'
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path, PureWindowsPath
 
-from signattn.bag.table import Lose, Row, Table, read_lines
+from signattn.bag.table import MAX_NS, Lose, Row, Table, read_lines
 from signattn.bag.units import SPEED_UNITS, Measure
 from signattn.preprocess import NS_PER_S
 
@@ -53,7 +53,8 @@ def _stamp_ns(name: str) -> int | None:
         time = datetime.strptime(found[1], '%Y_%m_%d_%H_%M_%S').replace(tzinfo=timezone.utc)
     except ValueError:
         return None
-    return int(time.timestamp()) * NS_PER_S + int(found[2]) * 1_000_000
+    stamp_ns = int(time.timestamp()) * NS_PER_S + int(found[2]) * 1_000_000
+    return stamp_ns if 0 <= stamp_ns <= MAX_NS else None
 
 
 DRIVING_LOG = Table(

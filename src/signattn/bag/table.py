@@ -13,6 +13,9 @@ from signattn.bag.units import Measure
 if TYPE_CHECKING:
     import _csv
 
+MAX_NS = 2**63 - 1
+"""Ns; stamps go no further."""
+
 Lose = Callable[[str, str], None]
 """Takes where something can't be read, and what is wrong with it."""
 

@@ -28,7 +28,7 @@ class Measure:
         """The quantity in its own unit; a radius of 0 is unknown."""
         if self.inverse:
             number = 1 / number if number else math.nan
-        return number * self.factor
+        return number * self.factor + 0.0  # which makes no -0 of a turned 0
 
 
 STEERING_UNITS: dict[str, Measure] = {
