@@ -262,9 +262,11 @@ def run(first, cases, folder, keep):
         mutate(path, draw)
         end = in_child(path, strict=draw.random() < 0.2) if path.exists() else 'refused'
         ends[end] += 1
+        if sum(ends.values()) % 250 == 0:
+            print(f'{sum(ends.values())} cases', file=sys.stderr, flush=True)  # noqa: T201 (a program)
         if end in ('foreign', 'crash', 'hang'):
             failed.append([case, name, end])
-            print(f'case {case}: {name}: {end}', file=sys.stderr, flush=True)  # noqa: T201 (a program)
+            print(f'case {case}: {name}: {end}', file=sys.stderr, flush=True)  # noqa: T201 (as above)
         if keep:
             shutil.copytree(path.parent, keep / str(case))
         shutil.rmtree(path.parent)

@@ -291,6 +291,15 @@ def test_a_pass_holds_few_messages_at_a_time(tmp_path, kind):
     assert peak < 5_000_000  # bytes, of 20 MB
 
 
+def test_chunks_that_all_overlap_are_not_all_held(tmp_path, monkeypatch):
+    path = mcap(tmp_path / 'drive.mcap', times=lambda i: stamp(5 - i))
+    storage = Storage(path, Kept())
+    assert [raw.received_ns for raw in storage.messages('/a')] == [stamp(i) for i in range(6)]
+    monkeypatch.setattr('signattn.bag.blocks.MAX_BYTES', 1)
+    received = [raw.received_ns for raw in storage.messages('/a')]
+    assert sorted(received) == [stamp(i) for i in range(6)]
+
+
 # Folders
 
 

@@ -24,13 +24,7 @@ PIECE = 2**20
 """As many bytes are unpacked at once."""
 
 
-def file_format(path: Path) -> Format | None:
-    """How a file is stored, from its name; None if it is no bag."""
-    name = path.name.removesuffix(ZSTD)
-    return next((SUFFIXES[suffix] for suffix in SUFFIXES if name.endswith(suffix)), None)
-
-
-def bag_files(path: Path, report: Report) -> list[Path]:
+def bag_files(path: Path, report: Report) -> tuple[list[Path], Format]:
     """The files of a bag: those that metadata.yaml names, or else all there are.
 
     Args:
@@ -38,19 +32,26 @@ def bag_files(path: Path, report: Report) -> list[Path]:
         report: Where remarks go, and damage: files that are missing.
 
     Returns:
-        The files, at least one.
+        The files, at least one, and how they are stored.
 
     Raises:
         BagError: If there is none, or they are of several kinds.
     """
     files = _in_folder(path, report) if path.is_dir() else [path]
-    formats = {file_format(file) for file in files}
-    if None in formats:
-        raise BagError(f'{path} must end in {", ".join(SUFFIXES)} or be a folder, got {path.name}')
-    if len(formats) > 1:
+    first, *others = {_format(file) for file in files}
+    if others:
         names = listed(file.name for file in files)
         raise BagError(f'{path} must be stored as sqlite3 or mcap, got both: {names}')
-    return files
+    return files, first
+
+
+def _format(path: Path) -> Format:
+    """How a file is stored, from its name."""
+    name = path.name.removesuffix(ZSTD)
+    for suffix, stored in SUFFIXES.items():
+        if name.endswith(suffix):
+            return stored
+    raise BagError(f'{path} must end in {", ".join(SUFFIXES)} or be a folder, got {path.name}')
 
 
 def _in_folder(folder: Path, report: Report) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rosbags.interfaces import MessageDefinition
 
-from signattn.bag.layout import Unpacked, bag_files, file_format
+from signattn.bag.layout import Unpacked, bag_files
 from signattn.bag.mcap import McapFile
 from signattn.bag.raw import Connection, Report, StorageFile
 from signattn.bag.recording import BagError, Format, Topic
@@ -68,8 +68,7 @@ class Storage:
             BagError: If it is no bag, or nothing of it can be read.
         """
         self.path, self._report, self._first_loss = path, report, ''
-        paths = bag_files(path, self)
-        self.format = file_format(paths[0]) or 'ros1'
+        paths, self.format = bag_files(path, self)
         self._unpacked = Unpacked()
         self._files: list[StorageFile] = []
         for file in paths:
