@@ -74,6 +74,17 @@ def test_speed_in_kilometres_an_hour(spoilt, share, warned):
     assert ('speed_unit' in kinds(spoilt(speed=speed))) == warned
 
 
+@pytest.mark.parametrize(
+    ('topic', 'option'), [('/a/b', '--steering /a/b:FIELD'), ('angle', '--steering angle')]
+)
+def test_a_remedy_names_the_topic_or_the_column(spoilt, topic, option):
+    steering = series('steering_angle', 90, spoilt().frames_ns)
+    found = findings(spoilt(steering=steering, topics={'steering': topic}))
+    assert [it.remedy for it in found if it.kind == 'steering_unit'] == [
+        f'name the field and its unit: {option} --unit deg'
+    ]
+
+
 def agreed(correlation, lag_s=0.0, span_s=40.0):
     return Agreement(correlation, lag_s, 0.0, pairs=100, span_s=span_s)
 
@@ -265,11 +276,11 @@ def test_backward_and_repeated_stamps(spoilt):
     assert kinds(spoilt(images_stamps_ns=times)) == ['repeated_stamps']
     times[100] = times[99] - 1
     assert text(spoilt(images_stamps_ns=times), 'backward_stamps') == (
-        'stamps go backwards: camera in 1 places'
+        'stamps go backwards: camera in 1 place'
     )
     steering = replace(spoilt().steering, stamp_ns=times)
     evidence = spoilt(steering=steering, images_stamps_ns=times)
-    assert text(evidence, 'backward_stamps').endswith('camera in 1 places, steering in 1 places')
+    assert text(evidence, 'backward_stamps').endswith('camera in 1 place, steering in 1 place')
 
 
 def test_one_stamp_far_in_the_future_makes_no_gap(spoilt):

@@ -163,7 +163,10 @@ def test_what_convert_refuses(tmp_path):
         bag.steering(BEGIN_NS, 0.0, 10.0)
     report = inspect_recording(path, InspectConfig())
     assert kinds(report)[0] == 'refused'
-    assert 'must have one camera, got /a/image, /b/image' in report.warnings[0].text
+    assert (
+        'convert refuses: two must have one camera, got /a/image, /b/image'
+        in report.warnings[0].text
+    )
     assert report.warnings[0].remedy == 'name one with --image-topic'
     assert str(tmp_path) not in report.warnings[0].text
     assert report.row['images'] == 0

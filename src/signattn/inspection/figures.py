@@ -132,6 +132,7 @@ def _histogram(evidence: Evidence) -> Iterator[Drawn]:
         np.clip(values, -reach, reach), bins=np.linspace(-reach, reach, 62).tolist(), color=INK
     )
     axes.set_yscale('log')
+    axes.set_ylim(bottom=0.5)
     yield Drawn(
         f'{title}, histogram',
         f'Over the labelled frames, on a logarithmic scale{origin}. The outermost bars hold all '

@@ -107,14 +107,24 @@ def _units(evidence: Evidence) -> Iterator[Finding]:
             'steering_unit',
             f'the {evidence.steering.quantity.replace("_", " ")} reaches {steering:.1f}, which '
             'looks like degrees, not radians',
-            'name the field and its unit: --steering /TOPIC:FIELD --unit deg',
+            f'name the field and its unit: {_named(evidence, "steering")} --unit deg',
         )
     if speed > FASTEST:
         yield Finding(
             'speed_unit',
             f'the speed reaches {speed:.0f} m/s, which looks like km/h',
-            'name the field and its unit: --speed /TOPIC:FIELD --speed-unit km/h',
+            f'name the field and its unit: {_named(evidence, "speed")} --speed-unit km/h',
         )
+
+
+def _named(evidence: Evidence, part: str) -> str:
+    """The option that names steering or speed; a column of a folder, or a topic with its field."""
+    topic = evidence.topics.get(part, '/TOPIC')
+    return f'--{part} {topic}:FIELD' if topic.startswith('/') else f'--{part} {topic}'
+
+
+def _places(count: int) -> str:
+    return f'{count} place' + 's' * (count != 1)
 
 
 def _most(series: Series | None) -> float:
@@ -135,7 +145,8 @@ def _agreement(evidence: Evidence) -> Iterator[Finding]:
             'reversed_steering',
             f'the picture turns against the steering {measured}: the sign looks reversed, right '
             'positive, or the picture is mirrored',
-            'left must be positive: --steering /TOPIC:FIELD --unit rad_right (or deg_right)',
+            f'left must be positive: {_named(evidence, "steering")} --unit rad_right (or '
+            'deg_right)',
         )
     if abs(found.lag_s) > LAG_S:
         order = 'behind' if found.lag_s > 0 else 'before'
@@ -275,7 +286,7 @@ def _rate(evidence: Evidence) -> Iterator[Finding]:
 
 def _stamps(evidence: Evidence) -> Iterator[Finding]:
     backwards = [
-        f'{part} in {count} places'
+        f'{part} in {_places(count)}'
         for part, stamps in (('camera', evidence.images.stamps_ns), *_signals(evidence))
         if (count := int(np.sum(np.diff(stamps) < 0)))
     ]
@@ -297,7 +308,7 @@ def _stamps(evidence: Evidence) -> Iterator[Finding]:
     if found['gaps']:
         yield Finding(
             'gaps',
-            f'images are more than {evidence.max_gap_s} s apart in {found["gaps"]} places, at '
+            f'images are more than {evidence.max_gap_s} s apart in {_places(found["gaps"])}, at '
             f'most {found["longest_gap_s"]:.1f} s',
             'no training sequence crosses a gap: look for a disk or a network that cannot keep up',
         )

@@ -199,10 +199,11 @@ def _details(recording: Recording, evidence: Evidence) -> dict[str, dict[str, An
 
 
 def _refused(text: str, path: Path) -> Finding:
+    """An error of convert, which often ends with what to do."""
     said, _, remedy = _without_folder(text, path).rpartition('; ')
-    return Finding(
-        'refused', said or remedy, remedy if said else 'name something else, or leave it out'
-    )
+    if not said:
+        said, remedy = remedy, 'name something else, or leave it out'
+    return Finding('refused', f'convert refuses: {said}', remedy)
 
 
 def _without_folder(text: str, path: Path) -> str:
