@@ -292,11 +292,12 @@ def test_a_pass_holds_few_messages_at_a_time(tmp_path, kind):
 
 
 def test_chunks_that_all_overlap_are_not_all_held(tmp_path, monkeypatch):
-    path = mcap(tmp_path / 'drive.mcap', times=lambda i: stamp(5 - i))
+    path = mcap(tmp_path / 'drive.mcap', times=lambda i: stamp((i * 5) % 6))
     storage = Storage(path, Kept())
     assert [raw.received_ns for raw in storage.messages('/a')] == [stamp(i) for i in range(6)]
     monkeypatch.setattr('signattn.bag.blocks.MAX_BYTES', 1)
     received = [raw.received_ns for raw in storage.messages('/a')]
+    assert received[:2] == [stamp(0), stamp(5)]  # its first chunk
     assert sorted(received) == [stamp(i) for i in range(6)]
 
 
