@@ -83,10 +83,10 @@ def choose_camera(path: Path, cameras: Sequence[str], *, swapped: bool = False) 
     Raises:
         BagError: If several cameras qualify.
     """
+    if len(cameras) == 1:
+        return cameras[0]
     sides = by_side(cameras, swapped=swapped)
-    if len(cameras) == 1 or not sides:
-        if len(cameras) == 1:
-            return cameras[0]
+    if not sides:
         raise BagError(
             f'{path} must have one camera, got {", ".join(cameras)}; name one with --image-topic'
         )
