@@ -39,7 +39,7 @@ def test_a_sound_drive(write_drive):
 def test_what_convert_counted_is_kept(write_drive):
     drive = write_drive(0.01 * np.sin(np.arange(40)), frames=frames(40))
     drive.description |= {
-        'counts': {'images': 90, 'frames': 40, 'skipped': 41, 'backwards': 4, 'unreadable': 5},
+        'counts': {'images': 90, 'frames': 40, 'skipped': 41, 'out_of_order': 4, 'unreadable': 5},
         'image_size': [480, 640],
         'topics': {'image': '/camera', 'steering': '/steering', 'speed': None},
         'source': {'name': 'a.bag', 'format': 'ros1'},
@@ -47,7 +47,12 @@ def test_what_convert_counted_is_kept(write_drive):
     }
     report = inspect_drive(drive, 10)
     row = report.row
-    assert (row['images'], row['skipped'], row['backwards'], row['unreadable']) == (90, 41, 4, 5)
+    assert (row['images'], row['skipped'], row['out_of_order'], row['unreadable']) == (
+        90,
+        41,
+        4,
+        5,
+    )
     assert (row['height_px'], row['width_px']) == (480, 640)
     assert report.details['source']['camera_topic'] == '/camera'
     assert 'speed_topic' not in report.details['source']

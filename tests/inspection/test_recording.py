@@ -27,7 +27,7 @@ def test_a_sound_bag(write_bag, fmt):
     assert report.kind == 'recording'
     row = report.row
     assert (row['name'], row['format']) == (path.name, fmt)
-    assert (row['images'], row['frames'], row['skipped'], row['backwards']) == (800, 800, 0, 0)
+    assert (row['images'], row['frames'], row['skipped'], row['out_of_order']) == (800, 800, 0, 0)
     assert (row['sampled'], row['unreadable'], row['damaged'], row['labelled']) == (200, 0, 0, 800)
     assert (row['height_px'], row['width_px']) == (48, 64)
     assert (row['duration_s'], row['rate_hz'], row['gaps']) == (39.95, 20, 0)
@@ -224,7 +224,7 @@ def test_stamps_that_go_backwards_are_counted(tmp_path):
     folder = write_folder(tmp_path, 'timestamp,filename,angle', mixed)
     report = inspect_recording(folder, InspectConfig(assume_speed=10.0))
     assert 'backward_stamps' in kinds(report)
-    assert (report.row['frames'], report.row['backwards']) == (39, 1)
+    assert (report.row['frames'], report.row['out_of_order']) == (39, 1)
 
 
 def test_a_faster_camera_is_thinned(tmp_path):

@@ -116,7 +116,7 @@ def _altered(drive: Drive) -> list[Damage]:
 
 def _unread(counts: dict[str, Any]) -> dict[str, Any]:
     """What convert counted and left out, which the frames don't tell."""
-    keys = ('images', 'skipped', 'backwards', 'unreadable', 'damaged')
+    keys = ('images', 'skipped', 'out_of_order', 'unreadable', 'damaged')
     return {key: counts[key] for key in keys if key in counts}
 
 

@@ -26,12 +26,12 @@ def row(evidence: Evidence) -> Row:
     """
     images, labels = evidence.images, evidence.labels
     height, width = size(images)
-    backwards = len(images.stamps_ns) - len(images.ordered_ns)
+    out_of_order = len(images.stamps_ns) - len(images.ordered_ns)
     return {
         'images': len(images.stamps_ns),
         'frames': len(evidence.frames_ns),
-        'skipped': len(images.stamps_ns) - len(evidence.frames_ns) - backwards,
-        'backwards': backwards,
+        'skipped': len(images.stamps_ns) - len(evidence.frames_ns) - out_of_order,
+        'out_of_order': out_of_order,
         'sampled': images.sampled,
         'unreadable': len(images.unreadable),
         **time_statistics(evidence.frames_ns, evidence.max_gap_s),
