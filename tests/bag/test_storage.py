@@ -128,7 +128,7 @@ def database(path, schema=1):
             bag.execute('INSERT INTO schema VALUES (3, ?)', ('humble',))
         for number, name in ((1, '/a'), (2, '/b')):
             query = 'INSERT INTO topics(id, name, type, serialization_format) VALUES (?, ?, ?, ?)'
-            bag.execute(query, (number, name, STRING, 'cdr'))
+            bag.execute(query, (number, name, STRING if schema > 1 else 'std_msgs/String', 'cdr'))
         for topic, i, data in sent():
             row = (1 if topic == '/a' else 2, stamp(i), data)
             bag.execute('INSERT INTO messages(topic_id, timestamp, data) VALUES (?, ?, ?)', row)

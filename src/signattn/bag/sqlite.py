@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
-from signattn.bag.raw import NO_DEFINITION, Connection, Message, Report
+from signattn.bag.raw import NO_DEFINITION, Connection, Message, Report, full_name
 from signattn.bag.recording import BagError
 
 MAGIC = b'SQLite format 3\0'
@@ -186,7 +186,8 @@ def _topics(database: sqlite3.Connection) -> dict[int, tuple[Connection, str]]:
     query = 'SELECT id, name, type, serialization_format FROM topics ORDER BY id'
     for number, name, kind, encoding in database.execute(query):
         definition = definitions.get(kind, NO_DEFINITION)
-        topic = Connection(number, str(name), str(kind), definition, 'cdr', 0)
+        # ROS 2 wrote sensor_msgs/Image before it wrote sensor_msgs/msg/Image.
+        topic = Connection(number, str(name), full_name(str(kind)), definition, 'cdr', 0)
         topics[number] = topic, str(encoding)
     return topics
 
