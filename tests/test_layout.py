@@ -60,7 +60,7 @@ VERBS = {
     'replay',
     'study',
 }
-ALLOWED['cli'] = SIGNALS | VERBS | {'drive', 'model'}
+ALLOWED['cli'] = SIGNALS | VERBS | {'bag', 'drive', 'model'}
 
 # Foreign packages that only some parts may import.
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces'}

@@ -66,7 +66,7 @@ def test_json_has_units_in_its_keys_and_nothing_that_json_lacks(run, write_bag):
 def test_strict_ends_with_1_where_there_is_a_warning(run, write_bag, steering, status):
     bag = write_bag(count=40, steering=steering)
     assert run(bag)[0] == 0
-    found, out, error = run(bag, '--strict', 'true', '--json')
+    found, out, error = run(bag, '--strict', '--json')
     assert found == status
     assert json.loads(out)
     assert ('there must be no warning and no damage' in error) == bool(status)
