@@ -66,6 +66,9 @@ ALLOWED['cli'] = SIGNALS | VERBS | {'bag', 'drive', 'model'}
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces'}
 RESERVED = {
     'rosbags': {'bag'},
+    'mcap': {'bag'},
+    'lz4': {'bag'},
+    'zstandard': {'bag'},
     'simplejpeg': {'bag'},
     'distributed': {'convert'},
     'captum': {'explain'},
@@ -193,7 +196,17 @@ def loaded_by(module):
 def test_a_node_of_the_vehicle_loads_no_tools(node):
     loaded = loaded_by(f'signattn.nodes.{node}')
     assert f'signattn.nodes.{node}' in loaded
-    tools = {'rosbags', 'pandas', 'pyarrow', 'scipy', 'captum', 'jsonargparse', 'av', 'rich'}
+    tools = {
+        'rosbags',
+        'mcap',
+        'pandas',
+        'pyarrow',
+        'scipy',
+        'captum',
+        'jsonargparse',
+        'av',
+        'rich',
+    }
     assert loaded & tools == set()
 
 
