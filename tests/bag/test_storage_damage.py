@@ -197,6 +197,16 @@ def test_without_an_index_a_damaged_chunk_costs_its_messages(tmp_path):
     assert rest.endswith('the rest')  # of the index
 
 
+def test_messages_whose_connection_is_lost_are_counted(tmp_path):
+    path, chunks = ros1(tmp_path, 'BZ2')
+    cut(path, path.stat().st_size - 1)
+    overwrite(path, chunks[0][1] + 100, b'\x98\x98')  # describes the connection, and so the index
+    kept = Kept()
+    with pytest.raises(BagError, match='must have readable messages, got none: byte '):
+        Storage(path, kept)
+    assert kept.damage[-1] == ('connections', 'must be described, got 10 messages of others')
+
+
 def test_without_an_index_damage_inside_a_chunk_is_reported_once(tmp_path):
     path, chunks = ros1(tmp_path)
     cut(path, path.stat().st_size - 1)
@@ -296,6 +306,14 @@ def test_a_chunk_with_a_damaged_head_costs_its_messages(tmp_path, offset, data, 
     indices, ((where, what),) = read(path)
     assert (indices, where) == (without(4, 5), f'byte {chunks[2]}')
     assert what.startswith(f'must begin a whole chunk, got {got}')
+
+
+def test_messages_whose_channel_is_lost_are_counted(tmp_path):
+    path, _ = mcap(tmp_path, use_chunking=False, enable_crcs=False)
+    overwrite(path, path.read_bytes().index(payload(4)) - 22, b'\x09')
+    indices, damage = read(path)
+    assert indices == without(4)
+    assert damage == [('connections', 'must be described, got 1 messages of others')]
 
 
 def test_a_compression_that_nobody_knows_costs_its_messages(tmp_path):
@@ -516,7 +534,11 @@ def test_a_journal_that_is_left_is_noted(tmp_path):
         ("UPDATE messages SET data = 'text' WHERE id = 3", 'message 3', 'bytes, got str'),
         ('UPDATE messages SET data = NULL WHERE id = 3', 'message 3', 'bytes, got NoneType'),
         ("UPDATE messages SET timestamp = 'x' WHERE id = 3", 'message 3', "time, got (1, 'x')"),
-        ('UPDATE messages SET topic_id = 7 WHERE id = 3', 'topics', 'got 1 messages of others'),
+        (
+            'UPDATE messages SET topic_id = 7 WHERE id = 3',
+            'connections',
+            'got 1 messages of others',
+        ),
     ],
 )
 def test_a_row_that_is_no_message_costs_itself(tmp_path, change, place, got):

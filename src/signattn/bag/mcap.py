@@ -35,6 +35,7 @@ from signattn.bag.raw import (
     Report,
     full_name,
     reason,
+    report_unnamed,
 )
 from signattn.bag.recording import BagError
 from signattn.bag.unpack import unpack
@@ -81,6 +82,7 @@ class McapFile:
             if magic != MAGIC:
                 raise BagError(f'{path} must be an mcap file, got one that begins {magic!r}')
             contents = _read(file, name, report)
+        report_unnamed(contents.counts, contents.channels, name, report)
         self.connections = contents.connections(report)
         self.start_ns = min((block.start_ns for block in contents.blocks), default=0)
         self._file = BlockFile(path, name, contents.blocks, _content, _walk, report)

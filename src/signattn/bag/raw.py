@@ -1,6 +1,6 @@
 """What the files of a bag hold, whatever their format: connections, and messages undecoded."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -70,3 +70,12 @@ def reason(error: Exception) -> str:
     """What an error says; with its kind where that isn't one of ours."""
     text = str(error)
     return text if text and isinstance(error, ValueError) else f'{type(error).__name__}: {text}'
+
+
+def report_unnamed(
+    counts: Mapping[int, int], known: Container[int], name: str, report: Report
+) -> None:
+    """Report the messages of connections that a file does not describe."""
+    if unnamed := sum(count for number, count in counts.items() if number not in known):
+        where = f'{name} connections'.strip()
+        report.lose(where, f'must be described, got {unnamed} messages of others')

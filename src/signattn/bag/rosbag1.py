@@ -19,7 +19,14 @@ from typing import BinaryIO
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
 from signattn.bag.blocks import Block, BlockFile, Found, place, read_exactly
-from signattn.bag.raw import Connection, Message, Report, full_name, reason
+from signattn.bag.raw import (
+    Connection,
+    Message,
+    Report,
+    full_name,
+    reason,
+    report_unnamed,
+)
 from signattn.bag.recording import BagError
 from signattn.bag.unpack import unpack
 from signattn.preprocess import NS_PER_S
@@ -101,6 +108,7 @@ class Rosbag1File:
                 report.lose(place(name, offset), what)
                 contents = _read_chunks(file, name, report)
         counts = sum((Counter(block.counts) for block in contents.blocks), Counter())
+        report_unnamed(counts, contents.connections, name, report)
         self.connections = [replace(c, count=counts[c.id]) for c in contents.connections.values()]
         self.start_ns = min((block.start_ns for block in contents.blocks), default=0)
         self._file = BlockFile(path, name, contents.blocks, _content, _walk, report)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 
-from signattn.bag.raw import NO_DEFINITION, Connection, Message, Report, full_name
+from signattn.bag.raw import NO_DEFINITION, Connection, Message, Report, full_name, report_unnamed
 from signattn.bag.recording import BagError
 
 MAGIC = b'SQLite format 3\0'
@@ -66,8 +66,7 @@ class SqliteFile:
         self._rows = rows[np.lexsort((rows[:, 0], rows[:, 2]))]
         self.start_ns = int(rows[:, 2].min(initial=LAST))
         counts = Counter(rows[:, 1].tolist())
-        if unnamed := sum(count for number, count in counts.items() if number not in topics):
-            self._lose('topics', f'must have names, got {unnamed} messages of others')
+        report_unnamed(counts, topics, name, report)
         self.connections = []
         for topic, encoding in topics.values():
             if encoding == 'cdr':
