@@ -202,7 +202,6 @@ def test_an_interruption_is_an_error_without_traceback(capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr('signattn.convert.convert_all', interrupted)
-    monkeypatch.setattr('signattn.bag.find_recordings', lambda _: [])
     refuses(capsys, ['convert', 'bag', '--out', 'out'], 'error: interrupted\n')
 
 
@@ -244,7 +243,6 @@ class Stop(Exception):  # noqa: N818 (no error: the verb has got far enough)
 
 
 def test_hyphens_and_underscores_are_understood(called, tmp_path):
-    (tmp_path / 'a.bag').touch()
     for option in ('--assume-speed', '--assume_speed'):
         (_, out, config, *_), _ = called(
             'signattn.convert.convert_all', 'convert', tmp_path, '--out', 'drives', option, '20'

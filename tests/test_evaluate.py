@@ -258,6 +258,7 @@ def test_a_drive_without_steering(write_drive, checkpoint):
     [
         (Preprocessing(crop_top=0.25), 'crop_top must be 0.25 as in the training of'),
         (Preprocessing(rate_hz=10.0), 'rate_hz must be 10.0 as in the training of'),
+        (Preprocessing(reduced=True), 'reduced must be True as in the training of'),
     ],
 )
 def test_a_drive_made_in_another_way(write_drive, checkpoint, ours, text):
@@ -266,6 +267,13 @@ def test_a_drive_made_in_another_way(write_drive, checkpoint, ours, text):
         DriveError, match=rf'^{drive.path}: {text} paper network, got .*: convert the recording'
     ):
         evaluate(checkpoint(constant(0.0), preprocessing=ours), [drive])
+
+
+def test_a_drive_decoded_at_a_fraction(write_drive, checkpoint):
+    drive = write_drive([0.01], preprocessing=Preprocessing(reduced=True))
+    text = f'^{drive.path}: reduced must be False as in the training of paper network, got True: '
+    with pytest.raises(DriveError, match=text):
+        evaluate(checkpoint(constant(0.0)), [drive])
 
 
 def test_another_aspect_ratio_is_no_refusal(write_drive, checkpoint):

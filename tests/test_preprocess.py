@@ -363,6 +363,12 @@ def test_the_contract_is_written_whole_and_read_back():
     assert Preprocessing.from_mapping(CONTRACT) == preprocessing
 
 
+def test_reduced_decoding_stands_in_the_contract_where_it_was_chosen():
+    preprocessing = Preprocessing(crop_top=0.25, aspect_ratio=1.5, reduced=True)
+    assert preprocessing.to_mapping() == CONTRACT | {'reduced': True}
+    assert Preprocessing.from_mapping(CONTRACT | {'reduced': True}) == preprocessing
+
+
 @pytest.mark.parametrize('key', list(CONTRACT))
 def test_a_contract_leaves_nothing_out(key):
     rest = {name: value for name, value in CONTRACT.items() if name != key}

@@ -200,7 +200,6 @@ def _synth(arguments: list[str]) -> None:
 
 
 def _convert(arguments: list[str]) -> None:
-    from signattn.bag import find_recordings
     from signattn.convert import ConvertConfig, WorkConfig, convert_all, row, short_row
 
     parser = _parser('convert')
@@ -213,9 +212,9 @@ def _convert(arguments: list[str]) -> None:
     _options(parser, WorkConfig)
     parsed = _parse(parser, arguments)
     config, work = _build(ConvertConfig, parsed), _build(WorkConfig, parsed)
-    sources = find_recordings(parsed.source)
     with _Bar('converting', None) as advance:
-        outcomes = convert_all(sources, parsed.out, config, work, _show_converting(advance))
+        show = _show_converting(advance)
+        outcomes = convert_all(parsed.source, parsed.out, config, work, show)
     rows = [row(outcome) for outcome in outcomes]
     failed = [outcome.error for outcome in outcomes if outcome.error]
     if len(rows) > 1 or not failed or parsed.json:

@@ -1,6 +1,7 @@
 """How far the predictions are from what was driven, beside what needs no network."""
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -143,10 +144,10 @@ def check_preprocessing(checkpoint: Checkpoint, drive: Drive) -> None:
         drive: The drive.
 
     Raises:
-        DriveError: If crop or rate differ.
+        DriveError: If crop, rate or the way of decoding differ.
     """
-    expected = Preprocessing.from_mapping(checkpoint.preprocessing).to_mapping()
-    actual = drive.preprocessing.to_mapping()
+    expected = dataclasses.asdict(Preprocessing.from_mapping(checkpoint.preprocessing))
+    actual = dataclasses.asdict(drive.preprocessing)
     for key, value in expected.items():
         if key != 'aspect_ratio' and actual[key] != value:
             raise DriveError(

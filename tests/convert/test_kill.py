@@ -11,7 +11,7 @@ import time
 import pytest
 
 KILLS = int(os.environ.get('SIGNATTN_KILLS', '3'))
-DRIVES, FRAMES = 3, 200
+DRIVES, FRAMES = 3, 120
 
 
 @pytest.fixture(scope='module')
@@ -34,7 +34,7 @@ def undisturbed(tmp_path_factory, sources, start):
     process = start('convert', *sources, '--out', out, '--workers', 2)
     wait_for_work(process, out)
     begun_s = time.monotonic()
-    assert process.wait() == 0
+    assert process.wait() == 0, process.communicate()
     return out, time.monotonic() - begun_s
 
 

@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from signattn.bag import BagError, BagWriter
 from signattn.cli import main
 from signattn.convert import WorkConfig, convert, convert_all, pictures
 from signattn.convert.crew import crew
+from signattn.convert.watch import StoppedError, Watch, images_done
 from signattn.drive import Drive, DriveError
 
 ONE = WorkConfig(workers=1)
@@ -101,6 +101,33 @@ def test_cores_are_dealt_to_drives_first_then_to_frames(workers, jobs, threads, 
 def test_less_than_no_worker():
     with pytest.raises(ValueError, match=r'^workers must be at least 0, got -1$'):
         WorkConfig(workers=-1)
+
+
+def test_the_progress_ends_with_everything_done(tmp_path, config, write_folder):
+    sources = [write_folder(tmp_path / name, 8) for name in 'ab']
+    seen = []
+    convert_all(sources, tmp_path / 'out', config, ONE, seen.append)
+    total = sum(file.stat().st_size for source in sources for file in source.iterdir())
+    assert seen[-1].drives == 2
+    assert seen[-1].done_bytes == seen[-1].total_bytes == total
+    assert [it.done_bytes for it in seen] == sorted(it.done_bytes for it in seen)
+    assert all(0 <= it.images <= 16 for it in seen)
+
+
+def test_the_progress_of_a_drive_is_seen_from_outside(tmp_path, monkeypatch):
+    assert images_done(tmp_path) is None
+    watch = Watch(tmp_path, 100, tmp_path / 'stop')
+    assert images_done(tmp_path) is None
+    watch.done(1)
+    watch.done(2)  # too soon to be told
+    assert images_done(tmp_path) == (1, 100)
+    monkeypatch.setattr(watch, '_next_s', 0.0)
+    (tmp_path / 'stop').touch()
+    with pytest.raises(StoppedError, match=r'^the run was asked to end$'):
+        watch.done(3)
+    assert images_done(tmp_path) == (3, 100)
+    watch.close()
+    assert [path.name for path in tmp_path.iterdir()] == ['stop']
 
 
 # What is there already
@@ -189,10 +216,8 @@ def test_a_source_that_fails_does_not_stop_the_others(tmp_path, config, write_fo
 
 
 def test_a_worker_that_dies_is_an_error_and_finished_drives_stay(tmp_path, config, write_folder):
-    sources = [write_folder(tmp_path / name) for name in 'abc']
-    for source in sources[1:]:
-        (source / '2.jpg').unlink()
-        os.mkfifo(source / '2.jpg')  # reading waits for ever
+    sources = [write_folder(tmp_path / 'a')]
+    sources += [write_folder(tmp_path / name, 4000, size=(960, 1280)) for name in 'bc']
     out = tmp_path / 'out'
     convert(sources[0], out / 'a', config)
 
@@ -233,7 +258,7 @@ def test_an_interruption_ends_the_work_and_leaves_nothing(
 
 
 def test_ctrl_c_ends_all_processes_and_leaves_nothing(tmp_path, write_folder, start):
-    sources = [write_folder(tmp_path / name, 20_000, size=(960, 1280)) for name in 'ab']
+    sources = [write_folder(tmp_path / name, 4000, size=(960, 1280)) for name in 'ab']
     out = tmp_path / 'out'
     process = start('convert', *sources, '--out', out, '--workers', 2)
     while not [*out.glob('.*.partial/progress')]:
@@ -372,6 +397,6 @@ def test_options_are_understood_with_and_without_their_unit(
     rate, gap = spelt
     main(['convert', str(source), '--out', str(tmp_path), rate, '10', gap, '1', '--strict'])
     ((sources, out, config, work, _),) = seen
-    assert (sources, out) == ([Path(source)], tmp_path)
+    assert (sources, out) == ([str(source)], tmp_path)
     assert (config.rate_hz, config.max_gap_s, config.strict) == (10.0, 1.0, True)
     assert work == WorkConfig()

@@ -177,7 +177,7 @@ def test_an_unreadable_image_costs_one_frame(tmp_path, config):
     assert (counts['images'], counts['frames'], counts['unreadable']) == (5, 3, 2)
     assert [text.partition(':')[0] for text in drive.description['unreadable']] == [
         'folder/1.jpg',
-        'folder/3.jpg (No such file or directory)',
+        'folder/3.jpg (no such file)',
     ]
     expected = network_input(cv2.imread(str(source / '2.jpg'))[:, :, ::-1], Preprocessing())
     np.testing.assert_array_equal(drive.frames[1], expected)

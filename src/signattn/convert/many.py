@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from signattn.bag import find_recordings
 from signattn.convert.config import ConvertConfig, WorkConfig
 from signattn.convert.crew import crew
 from signattn.convert.identity import source_size
@@ -92,7 +93,7 @@ def convert(
 
 
 def convert_all(
-    sources: Sequence[Path],
+    sources: Sequence[str | Path],
     out: Path,
     config: ConvertConfig,
     work: WorkConfig | None = None,
@@ -101,20 +102,21 @@ def convert_all(
     """Turn recordings into drives, each at its place in a folder.
 
     Args:
-        sources: Bags, and folders with pictures and a table.
+        sources: Recordings, folders that hold some, and patterns that match them.
         out: Folder for the drives. What killed runs left there is removed.
         config: How.
         work: Who does it.
         report: Called a few times a second.
 
     Returns:
-        What became of each drive, in the order of the sources.
+        What became of each drive, in the order of the recordings.
 
     Raises:
-        DriveError: If two sources would become one drive; before anything is done.
+        BagError: If there is no recording at a source; before anything is done.
+        DriveError: If two sources would become one drive; likewise.
         ValueError: If an option is wrong, or there is no such Dask scheduler.
     """
-    jobs = plan(sources, out, config)
+    jobs = plan(find_recordings(sources), out, config)
     out.mkdir(parents=True, exist_ok=True)
     sweep(out)
     outcomes = {job: _done_before(job) for job in jobs}

@@ -1,0 +1,66 @@
+"""What tells drives apart: options, and the recording's content."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from signattn.convert import ConvertConfig
+from signattn.convert.config import options
+from signattn.convert.identity import fingerprint, source_size
+
+
+def test_options_that_change_no_drive_are_not_kept():
+    config = ConvertConfig()
+    assert options(replace(config, strict=True, side_cameras_deg=3.0)) == options(config)
+    assert options(replace(config, reduced=True)) != options(config)
+    assert options(config)['rate_hz'] == 20.0
+
+
+def test_of_definitions_the_content_counts_not_the_place(tmp_path):
+    kept = []
+    for name, text in (('a', 'float32 x'), ('b', 'float32 x'), ('c', 'float32 y')):
+        folder = tmp_path / name / 'my_msgs' / 'msg'
+        folder.mkdir(parents=True)
+        (folder / 'Steering.msg').write_text(text)
+        kept.append(options(ConvertConfig(msg_path=tmp_path / name))['msg_path'])
+    assert kept[0] == kept[1] != kept[2]
+
+
+@pytest.mark.parametrize(
+    ('change', 'differs'),
+    [
+        (lambda folder: os.utime(folder / 'interpolated.csv', (0, 0)), False),
+        (lambda folder: (folder / 'notes.txt').write_text('seen'), False),
+        (lambda folder: (folder / '0.jpg').write_bytes(b'another size'), True),
+        (lambda folder: (folder / '0.jpg').rename(folder / '9.jpg'), True),
+        (lambda folder: (folder / '0.jpg').unlink(), True),
+    ],
+)
+def test_a_folder_is_known_by_its_table_and_its_pictures_names_and_sizes(
+    tmp_path, write_folder, change, differs
+):
+    folder = write_folder(tmp_path / 'in')
+    before = fingerprint(folder)
+    assert fingerprint(folder.rename(tmp_path / 'moved')) == before
+    change(tmp_path / 'moved')
+    assert (fingerprint(tmp_path / 'moved') != before) == differs
+
+
+@pytest.mark.parametrize(
+    ('place', 'differs'),
+    [(0, True), (65_535, True), (65_536, False), (134_463, False), (134_464, True)],
+)
+def test_a_file_is_known_by_its_ends(tmp_path, place, differs):
+    data = bytearray(200_000)
+    path = tmp_path / 'a.bag'
+    path.write_bytes(data)
+    before = fingerprint(path)
+    data[place] = 1
+    path.write_bytes(data)
+    assert (fingerprint(path) != before) == differs
+    assert source_size(path) == 200_000
+
+
+def test_what_is_not_there_has_no_size(tmp_path):
+    assert source_size(tmp_path / 'gone') == 0
