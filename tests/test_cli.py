@@ -259,7 +259,7 @@ def test_options_override_the_recipe(called, write_drive, tmp_path):
         )
     )
     drive = write_drive([0.0, 0.01])
-    (drives, out, config, _), _ = called(
+    (folders, out, config, _), options = called(
         'signattn.train.train',
         'train',
         '--config',
@@ -273,7 +273,8 @@ def test_options_override_the_recipe(called, write_drive, tmp_path):
         '--network.hidden',
         '9',
     )
-    assert [drive.name for drive in drives] == ['drive']
+    assert [[drive.name for drive in folder] for folder in folders] == [['drive']]
+    assert options == {'resume': False}
     assert out.name == 'run'
     assert (config.epochs, config.network.hidden, config.network.bits) == (3, 9, 6)
     assert (config.augment.gain, config.batch) == (0.5, 16)

@@ -26,7 +26,9 @@ VERBS = {
     'convert': 'turn bags and image folders into drives to train and score on',
     'inspect': 'tell what a recording, drive or model holds, and what is wrong with it',
     'train': 'train a network on drives',
+    'study': 'train and compare variants over folds and seeds',
     'evaluate': 'score a network on drives, beside predictors that need none',
+    'leak': 'test whether the attended cells carry the answer',
     'render': 'make a video of a recording with heatmap and steering',
     'replay': 'play a recording through the ROS 2 nodes and score the answers',
 }
@@ -99,7 +101,9 @@ def _run(verb: str, arguments: list[str]) -> None:
         'convert': _convert,
         'inspect': _inspect,
         'train': _train,
+        'study': _study,
         'evaluate': _evaluate,
+        'leak': _leak,
         'render': _render,
         'replay': _replay,
     }
@@ -291,12 +295,17 @@ def _train(arguments: list[str]) -> None:
 
     parser = _parser('train')
     parser.add_argument('--config', action='config', help='recipe; options override it')
-    parser.add_argument('--data', type=Path, required=True, help='a drive or a folder of drives')
+    parser.add_argument(
+        '--data', type=Path, nargs='+', required=True, help='drives, or folders of drives'
+    )
     parser.add_argument('--out', type=Path, required=True, help='folder of the run')
+    parser.add_argument(
+        '--resume', action='store_true', help='continue the run in --out as if it never stopped'
+    )
     _options(parser, TrainConfig)
     parsed = parser.instantiate(_parse(parser, arguments))
     config = _build(TrainConfig, parsed)
-    drives = open_drives(parsed.data)
+    folders = [open_drives(data) for data in parsed.data]
 
     with _Bar('training', 1) as advance:
 
@@ -308,16 +317,17 @@ def _train(arguments: list[str]) -> None:
             )
             advance(progress.step, progress.steps, text)
 
-        metrics = train(drives, parsed.out, config, report)
+        metrics = train(folders, parsed.out, config, report, resume=parsed.resume)
     _table([metrics], as_json=False)
     print(f'model in {parsed.out / "model"}')
 
 
-def read_recipe(path: Path) -> 'TrainConfig':
+def read_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> 'TrainConfig':
     """A recipe as ``signattn train --config`` reads it.
 
     Args:
         path: The YAML file.
+        changes: Values that override the file's, named as on the command line, without --.
 
     Returns:
         The recipe.
@@ -330,9 +340,40 @@ def read_recipe(path: Path) -> 'TrainConfig':
     parser = _parser('train')
     parser.add_argument('--config', action='config')
     _options(parser, TrainConfig)
-    parsed = parser.instantiate(_parse(parser, ['--config', str(path)]))
+    options = [f'--{name}={_spelt(value)}' for name, value in (changes or {}).items()]
+    parsed = parser.instantiate(_parse(parser, ['--config', str(path), *options]))
     recipe: TrainConfig = _build(TrainConfig, parsed)
     return recipe
+
+
+def _study(arguments: list[str]) -> None:
+    from signattn.drive import open_drives
+    from signattn.share import read_yaml
+    from signattn.study import read_study, run_study
+
+    parser = _parser('study')
+    parser.add_argument('study', type=Path, help='the study, a YAML file')
+    parser.add_argument(
+        '--data', type=Path, nargs='+', required=True, help='drives, or folders of drives'
+    )
+    parser.add_argument('--test', type=Path, help='drives to test on, where there are no folds')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the study')
+    parser.add_argument('--workers', type=int, default=0, help='runs side by side; 0: one a core')
+    parsed = _parse(parser, arguments)
+    config = read_study(parsed.study, read_yaml(parsed.study))
+    folders = [open_drives(data) for data in parsed.data]
+    test = open_drives(parsed.test) if parsed.test else []
+    with _Bar('studying', 1) as advance:
+        run_study(
+            config,
+            lambda changes: read_recipe(config.recipe, changes),
+            folders,
+            test,
+            parsed.out,
+            workers=parsed.workers,
+            report=advance,
+        )
+    print((parsed.out / 'table.md').read_text(encoding='utf-8'), end='')
 
 
 def _evaluate(arguments: list[str]) -> None:
@@ -356,6 +397,25 @@ def _evaluate(arguments: list[str]) -> None:
         _warn(
             'the model was trained on a drive that it is scored on: --part apart leaves that out'
         )
+
+
+def _leak(arguments: list[str]) -> None:
+    from signattn.drive import open_drives
+    from signattn.evaluate import write_metrics
+    from signattn.leak import LeakConfig, leak_test
+    from signattn.model import load
+
+    parser = _parser('leak')
+    parser.add_argument('model', type=Path, help="a model's folder")
+    parser.add_argument('--data', type=Path, required=True, help='a drive or a folder of drives')
+    parser.add_argument('--out', type=Path, help='folder for metrics.json')
+    parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    _options(parser, LeakConfig)
+    parsed = _parse(parser, arguments)
+    metrics = leak_test(load(parsed.model), open_drives(parsed.data), _build(LeakConfig, parsed))
+    if parsed.out:
+        write_metrics(parsed.out / 'metrics.json', metrics)
+    _columns(metrics, as_json=parsed.json)
 
 
 def _render(arguments: list[str]) -> None:
@@ -385,6 +445,11 @@ def _replay(arguments: list[str]) -> None:
     parsed = _parse(parser, arguments)
     metrics = replay(parsed.model, parsed.source, parsed.out, _build(ReplayConfig, parsed))
     _columns(metrics, as_json=parsed.json)
+
+
+def _spelt(value: object) -> str:
+    """A value of a YAML file as it stands on the command line."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 class _Bar:

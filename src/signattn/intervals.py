@@ -38,7 +38,7 @@ def block_sums(values: Floats, blocks: NDArray[np.int64]) -> tuple[Floats, Float
         (K,) float64, frames of each block.
     """
     names, place = np.unique(blocks, return_inverse=True)
-    sums = np.stack([np.bincount(place, row, len(names)) for row in values])
+    sums = np.array([np.bincount(place, row, len(names)) for row in values], np.float64)
     return sums, np.bincount(place, minlength=len(names)).astype(np.float64)
 
 
