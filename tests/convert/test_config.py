@@ -2,11 +2,12 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from signattn.convert import ConvertConfig
-from signattn.convert.config import options
+from signattn.convert.config import options, with_absolute_paths
 from signattn.convert.identity import fingerprint, source_size
 
 
@@ -25,6 +26,15 @@ def test_of_definitions_the_content_counts_not_the_place(tmp_path):
         (folder / 'Steering.msg').write_text(text)
         kept.append(options(ConvertConfig(msg_path=tmp_path / name))['msg_path'])
     assert kept[0] == kept[1] != kept[2]
+
+
+def test_paths_hold_wherever_a_process_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = ConvertConfig(rate_hz=10.0)
+    assert with_absolute_paths(shipped) == shipped
+    own = with_absolute_paths(ConvertConfig(vehicle='cars/cart.yaml', msg_path=Path('msgs')))
+    assert own.vehicle == str(tmp_path / 'cars' / 'cart.yaml')
+    assert own.msg_path == tmp_path / 'msgs'
 
 
 @pytest.mark.parametrize(

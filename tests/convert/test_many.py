@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path, config, write_fold
         assert sorted(path.name for path in out.iterdir()) == ['in0', 'in1', 'in2']
 
 
-def test_a_dask_cluster_gives_the_same_bytes(tmp_path, config, write_folder, content):
+def test_a_dask_cluster_gives_the_same_bytes(tmp_path, config, write_folder, content, monkeypatch):
     from distributed import LocalCluster
 
     sources = [write_folder(tmp_path / f'in{i}', 12 + i, seed=i) for i in range(3)]
@@ -58,7 +59,9 @@ def test_a_dask_cluster_gives_the_same_bytes(tmp_path, config, write_folder, con
         local_directory=str(tmp_path / 'dask'),
     ) as cluster:
         work = WorkConfig(dask=cluster.scheduler_address)
-        outcomes = convert_all([*sources, tmp_path / 'broken'], tmp_path / 'there', config, work)
+        monkeypatch.chdir(tmp_path)  # where the workers don't stand
+        names = [*(source.name for source in sources), 'broken']
+        outcomes = convert_all(names, Path('there'), config, work)
         again = convert_all(sources, tmp_path / 'there', config, work)
         with crew(work, 1) as (_, threads):
             assert threads == 1  # no more than a worker has

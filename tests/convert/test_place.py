@@ -98,11 +98,17 @@ def test_leftovers_are_swept_and_living_work_is_not(tmp_path):
     (dead / 'frames.npy').write_bytes(b'dead')
     (half / 'drive.yaml').write_bytes(b'killed while it was removed')
     (tmp_path / 'drive').mkdir()
+    foreign = tmp_path / '.download.partial'
+    foreign.mkdir()
+    (foreign / 'film.mkv').touch()
+    (tmp_path / '.metrics.json.partial').touch()
+    others = {'.download.partial', '.metrics.json.partial', 'drive'}
     with Place(tmp_path / 'alive') as growing:
         sweep(tmp_path)
-        assert sorted(path.name for path in tmp_path.iterdir()) == ['.alive.partial', 'drive']
+        assert {path.name for path in tmp_path.iterdir()} == others | {'.alive.partial'}
         growing.finish()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['alive', 'drive']
+    assert {path.name for path in tmp_path.iterdir()} == others | {'alive'}
+    assert [path.name for path in foreign.iterdir()] == ['film.mkv']
 
 
 # Full disks

@@ -102,6 +102,23 @@ def options(config: ConvertConfig) -> dict[str, Any]:
     return kept
 
 
+def with_absolute_paths(config: ConvertConfig) -> ConvertConfig:
+    """The same options for a process that stands in another folder.
+
+    Args:
+        config: All options.
+
+    Returns:
+        Them, with the places of files spelt out.
+    """
+    vehicle, msg_path = Path(config.vehicle), config.msg_path
+    return dataclasses.replace(
+        config,
+        vehicle=str(vehicle.absolute()) if vehicle.suffix else config.vehicle,
+        msg_path=msg_path.absolute() if msg_path else None,
+    )
+
+
 def _digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(folder.rglob('*.msg')):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from signattn.bag import find_recordings
-from signattn.convert.config import ConvertConfig, WorkConfig
+from signattn.convert.config import ConvertConfig, WorkConfig, with_absolute_paths
 from signattn.convert.crew import crew
 from signattn.convert.identity import source_size
 from signattn.convert.one import Job, is_done, make_drive
@@ -116,14 +116,19 @@ def convert_all(
         DriveError: If two sources would become one drive; likewise.
         ValueError: If an option is wrong, or there is no such Dask scheduler.
     """
-    jobs = plan(find_recordings(sources), out, config)
+    work = work or WorkConfig()
+    recordings = find_recordings(sources)
+    if work.dask:  # whose workers stand in other folders
+        recordings, out = [path.absolute() for path in recordings], out.absolute()
+        config = with_absolute_paths(config)
+    jobs = plan(recordings, out, config)
     out.mkdir(parents=True, exist_ok=True)
     sweep(out)
     outcomes = {job: _done_before(job) for job in jobs}
     left = [job for job in jobs if outcomes[job] is None]
     try:
         if left:
-            with crew(work or WorkConfig(), len(left)) as (executor, threads):
+            with crew(work, len(left)) as (executor, threads):
                 outcomes |= _run(left, threads, executor, report)
     finally:
         sweep(out)

@@ -9,11 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from signattn.drive import FRAMES, DriveError
+from signattn.convert.watch import FILE
+from signattn.drive import DESCRIPTION, FRAMES, SAMPLES, DriveError
 
 PATIENCE_S = 3.0
 """s; a killed run's workers need a moment to end."""
 
+_PARTS = {FRAMES, SAMPLES, DESCRIPTION, FILE}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -98,6 +100,8 @@ def sweep(folder: Path) -> None:
         folder: Where drives are.
     """
     for left in folder.glob('.*.partial'):
+        if not _is_ours(left):
+            continue
         try:
             descriptor = os.open(left / FRAMES, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
@@ -125,6 +129,11 @@ def full_disk(error: OSError, out: Path) -> DriveError | None:
         f'{out.parent} must have room for the drive {out.name}, got: {error.strerror}; '
         'make room there, or name another --out, and start again: finished drives stay'
     )
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder holds nothing but parts of a drive: others use such names too."""
+    return folder.is_dir() and {entry.name for entry in folder.iterdir()} <= _PARTS
 
 
 def _lock(folder: Path) -> int:
