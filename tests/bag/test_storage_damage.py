@@ -1,6 +1,7 @@
 """Damaged bags: what can be read is read, the rest is reported by its place."""
 
 import random
+import re
 import sqlite3
 import struct
 from contextlib import closing
@@ -176,13 +177,12 @@ def test_a_ros1_bag_without_the_end_of_its_index_is_read_without(tmp_path, compr
 def test_a_ros1_bag_cut_short_gives_its_whole_chunks(tmp_path, compression):
     path, chunks = ros1(tmp_path, compression)
     cut(path, chunks[3][1] + 100)
+    size = path.stat().st_size - chunks[3][0]
     indices, damage = read(path)
     assert indices == ALL[:6]
     assert damage[1][0] == f'byte {chunks[3][0]}'
-    text = (
-        rf'must begin a whole record, got {chunks[3][2]} bytes, of which 100 are there; the rest'
-    )
-    assert damage[1][1] == text
+    got = f'{chunks[3][2]} bytes, of which 100 are there; {size} bytes'
+    assert damage[1][1] == f'must begin a whole record, got {got}'
     assert len(damage) == 2
 
 
@@ -194,7 +194,7 @@ def test_without_an_index_a_damaged_chunk_costs_its_messages(tmp_path):
     assert indices == without(4, 5)
     assert where == f'byte {chunks[2][0]}'
     assert what == 'must begin a whole chunk, got damaged bz2: Invalid data stream'
-    assert rest.endswith('the rest')  # of the index
+    assert re.search(r'; \d+ bytes$', rest)  # of the index
 
 
 def test_messages_whose_connection_is_lost_are_counted(tmp_path):
@@ -218,8 +218,23 @@ def test_without_an_index_damage_inside_a_chunk_is_reported_once(tmp_path):
 def test_a_ros1_bag_with_a_damaged_header_is_read_from_its_first_chunk(tmp_path):
     path, _ = ros1(tmp_path)
     overwrite(path, 13, b'\xff' * 60)
-    indices, ((where, _),) = read(path)
+    indices, ((where, _), again) = read(path)
     assert (indices, where) == (ALL, 'byte 13')
+    text = 'must begin a whole record, got 4294967295 bytes, of which 11314 are there; 4096 bytes'
+    assert again == ('byte 13', text)
+
+
+@pytest.mark.parametrize('compression', [None, 'BZ2', 'LZ4'])
+def test_without_an_index_chunks_are_looked_for_behind_damage(tmp_path, compression):
+    path, chunks = ros1(tmp_path, compression)
+    content = path.read_bytes()
+    begin = chunks[2][0]
+    path.write_bytes(content[:begin] + bytes(5000) + content[begin + 100 :])
+    indices, damage = read(path)
+    assert indices == without(4, 5)
+    assert damage[1][0] == f'byte {begin}'
+    size = 5000 - 100 + chunks[3][0] - begin
+    assert damage[1][1].endswith(f'; {size} bytes')
 
 
 def test_a_ros1_bag_of_which_nothing_is_left_names_the_repair(tmp_path):
@@ -548,6 +563,16 @@ def test_a_row_that_is_no_message_costs_itself(tmp_path, change, place, got):
     indices, ((where, what),) = read(path)
     assert (indices, where) == (without(2), place)
     assert what.endswith(got)
+
+
+def test_a_database_whose_definitions_are_lost_is_read_without(tmp_path):
+    path = fill(database(tmp_path / 'drive.db3'), 400, COUNT)
+    with closing(sqlite3.connect(path)) as bag, bag:
+        bag.execute('CREATE TABLE message_definitions(other)')
+    indices, damage = read(path)
+    assert indices == ALL
+    text = 'must be readable, got no such column: topic_type; read without'
+    assert damage == [('definitions', text)]
 
 
 def test_the_end_of_a_database_is_lost_once(tmp_path):

@@ -32,8 +32,10 @@ from signattn.bag.unpack import unpack
 from signattn.preprocess import NS_PER_S
 
 MAGIC = b'#ROSBAG V2.0\n'
-FIRST = (len(MAGIC) + 4104, len(MAGIC) + 4096)
-"""Where the first chunk begins, behind a header that is filled up: of ROS, of rosbags."""
+HEADER_BYTES = 100
+"""No header of a chunk has more."""
+WINDOW = 2**20
+"""As many bytes are searched at once for a chunk."""
 MESSAGE, HEADER, CHUNK, CHUNK_INFO, CONNECTION = 2, 3, 5, 6, 7
 
 U32 = struct.Struct('<I')
@@ -175,28 +177,38 @@ def _block(fields: Fields, data: bytes) -> Block:
 
 
 def _read_chunks(file: BinaryIO, name: str, report: Report) -> _Contents:
-    """Connections and chunks from the chunks themselves, as far as they go."""
+    """Connections and chunks from the chunks themselves."""
     contents = _Contents({}, [])
-    offset = _first(file)
-    try:
-        for record in _records(file, offset):
-            offset = record.end
-            if record.op == CHUNK:
-                _look_into(file, record, contents, name, report)
-    except DAMAGE as error:
-        report.lose(
-            place(name, offset), f'must begin a whole record, got {reason(error)}; the rest'
-        )
+    offset, end = len(MAGIC), os.fstat(file.fileno()).st_size
+    while offset < end:
+        try:
+            for record in _records(file, offset):
+                op, offset = record.op, record.end
+                if op == CHUNK:
+                    _look_into(file, record, contents, name, report)
+        except DAMAGE as error:  # noqa: PERF203 (the loop is over damage)
+            begin, offset = offset, _next_chunk(file, offset + 1, end)
+            what = f'must begin a whole record, got {reason(error)}; {offset - begin} bytes'
+            report.lose(place(name, begin), what)
     return contents
 
 
-def _first(file: BinaryIO) -> int:
-    """Where the first chunk begins."""
-    for offset in FIRST:
-        with suppress(*DAMAGE):
-            if _record(file, offset).op == CHUNK:
-                return offset
-    return len(MAGIC)
+def _next_chunk(file: BinaryIO, offset: int, end: int) -> int:
+    """Where a chunk begins, at a place or behind it; the end if there is none."""
+    field = b'compression='  # in the header of chunks alone
+    while offset < end:
+        file.seek(offset)
+        part = file.read(WINDOW)
+        at = part.find(field)
+        if at < 0:
+            offset += max(len(part) - len(field), 1)
+            continue
+        for start in range(offset + at, max(offset, offset + at - HEADER_BYTES) - 1, -1):
+            with suppress(*DAMAGE):
+                if _record(file, start).op == CHUNK:
+                    return start
+        offset += at + 1
+    return end
 
 
 def _look_into(

@@ -56,7 +56,7 @@ class SqliteFile:
         self._note_leftovers()
         try:
             with closing(self._connect()) as database:
-                topics = _topics(database)
+                topics = _topics(database, self._definitions(database))
                 database.execute('SELECT id, topic_id, timestamp, data FROM messages LIMIT 0')
                 rows = self._list(database)
         except (sqlite3.Error, TypeError) as error:
@@ -112,6 +112,13 @@ class SqliteFile:
         database.execute('PRAGMA writable_schema = ON')  # else none that was cut short is read
         database.text_factory = lambda text: text.decode(errors='replace')
         return database
+
+    def _definitions(self, database: sqlite3.Connection) -> dict[str, MessageDefinition]:
+        try:
+            return _definitions(database)
+        except sqlite3.Error as error:
+            self._lose('definitions', f'must be readable, got {error}; read without')
+            return {}
 
     def _list(self, database: sqlite3.Connection) -> NDArray[np.int64]:
         """(N, 3) int64, id, topic and time of all messages that can be listed."""
@@ -172,15 +179,23 @@ def _remedy(path: Path) -> str:
     return f'try: sqlite3 {path} .recover | sqlite3 mended.db3'
 
 
-def _topics(database: sqlite3.Connection) -> dict[int, tuple[Connection, str]]:
-    """Topics by id, without the numbers of their messages, and how they are encoded."""
-    definitions: dict[str, MessageDefinition] = {}
+def _definitions(database: sqlite3.Connection) -> dict[str, MessageDefinition]:
+    """Definitions by type, as versions since Iron hold them."""
     query = "SELECT 1 FROM sqlite_master WHERE name = 'message_definitions'"
-    if database.execute(query).fetchone():
-        query = 'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions'
-        for name, encoding, text in database.execute(query):
-            if encoding in DEFINITIONS and text:
-                definitions[name] = MessageDefinition(DEFINITIONS[encoding], str(text))
+    if not database.execute(query).fetchone():
+        return {}
+    query = 'SELECT topic_type, encoding, encoded_message_definition FROM message_definitions'
+    return {
+        name: MessageDefinition(DEFINITIONS[encoding], str(text))
+        for name, encoding, text in database.execute(query)
+        if encoding in DEFINITIONS and text
+    }
+
+
+def _topics(
+    database: sqlite3.Connection, definitions: dict[str, MessageDefinition]
+) -> dict[int, tuple[Connection, str]]:
+    """Topics by id, without the numbers of their messages, and how they are encoded."""
     topics = {}
     query = 'SELECT id, name, type, serialization_format FROM topics ORDER BY id'
     for number, name, kind, encoding in database.execute(query):

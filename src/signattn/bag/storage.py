@@ -17,6 +17,8 @@ from signattn.bag.sqlite import SqliteFile
 from signattn.bag.unpack import unpack_message
 
 MAX_NS = 2**63 - 1
+MAX_NAMED = 3
+"""As many losses stand in the error of a bag that holds nothing else."""
 
 READERS: dict[Format, Callable[[Path, str, Report], StorageFile]] = {
     'ros1': Rosbag1File,
@@ -67,21 +69,26 @@ class Storage:
         Raises:
             BagError: If it is no bag, or nothing of it can be read.
         """
-        self.path, self._report, self._first_loss = path, report, ''
+        self.path, self._report = path, report
+        self._losses: list[str] = []  # the first ones
         paths, self.format = bag_files(path, self)
         self._unpacked = Unpacked()
         self._files: list[StorageFile] = []
         for file in paths:
             self._open(file, file.name if len(paths) > 1 else '')
         if not self._files:
-            raise BagError(f'{path} must have a readable file, got none: {self._first_loss}')
+            raise BagError(
+                f'{path} must have a readable file, got none: {"; ".join(self._losses)}'
+            )
         self._files.sort(key=lambda file: file.start_ns)
         counts: Counter[tuple[str, str]] = Counter()
         for connection in (c for file in self._files for c in file.connections):
             counts[connection.topic, connection.type] += connection.count
         self.topics = [Topic(*key, count) for key, count in sorted(counts.items())]
-        if self._first_loss and not any(counts.values()):
-            raise BagError(f'{path} must have readable messages, got none: {self._first_loss}')
+        if self._losses and not any(counts.values()):
+            raise BagError(
+                f'{path} must have readable messages, got none: {"; ".join(self._losses)}'
+            )
 
     def messages(
         self, topic: str | None = None, types: Sequence[str] | None = None
@@ -108,7 +115,8 @@ class Storage:
 
     def lose(self, where: str, what: str) -> None:
         """Hand on damage."""
-        self._first_loss = self._first_loss or f'{where} {what}'
+        if len(self._losses) < MAX_NAMED:
+            self._losses.append(f'{where} {what}')
         self._report.lose(where, what)
 
     def _pass(
@@ -132,7 +140,7 @@ class Storage:
                         yield raw
             except OSError as error:
                 raise BagError(f'{self.path} must stay readable, got {error}') from error
-        if got < expected and not self._first_loss:
+        if got < expected and not self._losses:
             what = f'must give the {expected} messages that are counted, got {got}'
             self.lose(topic or 'every topic', what)
 
