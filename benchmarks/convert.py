@@ -2,9 +2,10 @@
 
     python benchmarks/convert.py --out RESULTS [--frames 2000] [--repeats 5]
 
-All routes take turns on the same bag, so that a busy machine slows them alike; the figures are
-medians. The time of one core is CPU time, which others on the machine don't change; the time on
-all cores is time on the clock. Prints a table and writes RESULTS/metrics.json.
+All routes take turns on the same bag, so that a busy machine slows them alike; figures are medians
+over the repeats, ratios are taken within each repeat first. On one core the processor's time
+counts, which others on the machine hardly change; on all cores the time on the clock. Prints a
+table and writes RESULTS/metrics.json.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -24,7 +26,7 @@ from rosbags.highlevel import AnyReader
 from signattn.bag import BagWriter, open_recording
 from signattn.convert import ConvertConfig, WorkConfig, convert, convert_all
 from signattn.drive import Drive
-from signattn.preprocess import Preprocessing, network_input
+from signattn.preprocess import Preprocessing, network_input, scale
 from signattn.share import write_whole
 from signattn.train import Sequences, TrainConfig
 
@@ -70,11 +72,17 @@ def read_only(bag: Path) -> None:
 
 
 def bare(pictures: list[np.ndarray]) -> None:
-    """Decode, INTER_AREA, HSV: what nobody who uses OpenCV gets below."""
+    """Decode, INTER_AREA, HSV, of pictures that are in memory already."""
     for data in pictures:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR)
         small = cv2.resize(image, (160, 80), interpolation=cv2.INTER_AREA)
         cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
+
+
+def bare_shared(pictures: list[np.ndarray], threads: int) -> None:
+    """The same by threads: how much of the other cores this machine has to give."""
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(bare, [pictures[i::threads] for i in range(threads)]))
 
 
 def plain_loop(bag: Path, out: Path) -> None:
@@ -104,7 +112,9 @@ def windows(drive: Drive) -> None:
     """Draw as many frames in sequences as an epoch would."""
     sequences = Sequences([[drive]], TrainConfig(batch=16, sequence=100))
     for index in range(WINDOWS_FRAMES // 1600):
-        sequences.batch(1, index)
+        batch = sequences.batch(1, index)
+        for start in range(0, 100, 20):  # as training hands them to the network
+            scale(batch.frames[:, start : start + 20])
 
 
 class Clock:
@@ -124,6 +134,11 @@ class Clock:
         finally:
             os.sched_setaffinity(0, every)
         self.times.setdefault(name, []).append(took)
+
+    def ratio(self, faster: str, slower: str, kind: int) -> float:
+        """How many times as fast one route is as another; kind 0 is CPU, 1 the clock."""
+        pairs = zip(self.times[faster], self.times[slower], strict=True)
+        return round(statistics.median(b[kind] / a[kind] for a, b in pairs), 3)
 
     def row(self, name: str, frames: int) -> dict[str, float]:
         """Medians over the repeats."""
@@ -151,7 +166,7 @@ def reduced_difference(bag: Path) -> dict[str, float]:
 
 def measure(folder: Path, frames: int, repeats: int) -> dict[str, object]:
     """All routes in turn."""
-    bag = folder / 'bag'
+    bag, load = folder / 'bag', os.getloadavg()[0]
     size_kb = write_bag(bag, frames)
     pictures = payloads(bag)
     config, clock = ConvertConfig(), Clock()
@@ -173,6 +188,10 @@ def measure(folder: Path, frames: int, repeats: int) -> dict[str, object]:
             ),
             one,
         ),
+        'bare decode + INTER_AREA + HSV, all cores': (
+            lambda: bare_shared(pictures, len(every)),
+            every,
+        ),
         'convert, all cores': (
             lambda: fresh(
                 lambda out: convert_all([bag], out, config, WorkConfig()), folder / 'all'
@@ -190,24 +209,21 @@ def measure(folder: Path, frames: int, repeats: int) -> dict[str, object]:
         for name in routes
     }
 
-    def rate(name: str, kind: str = 'cpu') -> float:
-        return rows[name][f'frames_per_s_{kind}']
-
-    single = rate('convert, one core')
+    one_core, all_cores = 'convert, one core', 'convert, all cores'
+    bare_rate, loop = 'bare decode + INTER_AREA + HSV', 'plain loop'
     return {
         'frames': frames,
         'repeats': repeats,
         'cores': len(every),
+        'load_before': load,
         'jpeg_kb': round(size_kb, 1),
         'routes': rows,
-        'of_bare_decode': round(single / rate('bare decode + INTER_AREA + HSV'), 3),
-        'all_cores_over_one': round(
-            rate('convert, all cores', 'wall') / rate('convert, one core', 'wall'), 3
-        ),
-        'over_plain_loop': round(
-            rate('convert, all cores', 'wall') / rate('plain loop', 'wall'), 3
-        ),
-        'over_plain_loop_one_core': round(single / rate('plain loop'), 3),
+        'convert_over_bare_decode_one_core': clock.ratio(one_core, bare_rate, 0),
+        'all_cores_over_one': clock.ratio(all_cores, one_core, 1),
+        'bare_decode_all_cores_over_one': clock.ratio(f'{bare_rate}, all cores', bare_rate, 1),
+        'convert_over_plain_loop_one_core': clock.ratio(one_core, loop, 0),
+        'convert_all_cores_over_plain_loop': clock.ratio(all_cores, loop, 1),
+        'reduced_over_exact_one_core': clock.ratio('convert --reduced, one core', one_core, 0),
         **reduced_difference(bag),
     }
 

@@ -22,7 +22,7 @@ from signattn.preprocess import Image, ImageError, Preprocessing, RateGate, netw
 REPORTS = 20
 """As many reports of damage are kept; the rest is counted."""
 
-_BATCH = 8  # images that a thread takes at once
+_BATCH = 16  # images that a thread takes at once
 _BATCH_BYTES = 1 << 22  # or fewer, if they are large
 _AHEAD_BYTES = 1 << 27  # read, not yet decoded
 
@@ -132,14 +132,18 @@ def _decoded(
 ) -> Iterator[tuple[CameraImage, Frame | ImageError]]:
     """Each image with its frame; reading goes on while others decode."""
     make = partial(_frame, preprocessing=preprocessing)
+    # Several at a time also by one thread: reading and decoding would else drive each other's
+    # code and data out of the processor's cache.
+    batches = _batches(images)
     if threads == 1:
-        yield from ((image, make(image)) for image in images)
+        for batch in batches:
+            yield from zip(batch, [make(image) for image in batch], strict=True)
         return
     waiting: deque[tuple[list[CameraImage], Future[list[Frame | ImageError]]]] = deque()
     ahead = 0
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for batch in _batches(images):
+            for batch in batches:
                 waiting.append((batch, pool.submit(lambda them: [*map(make, them)], batch)))
                 ahead += _size(batch)
                 while len(waiting) > 2 * threads or ahead > _AHEAD_BYTES:
@@ -155,11 +159,13 @@ def _decoded(
 
 def _batches(images: Iterable[CameraImage]) -> Iterator[list[CameraImage]]:
     batch: list[CameraImage] = []
+    size = 0
     for image in images:
         batch.append(image)
-        if len(batch) == _BATCH or _size(batch) > _BATCH_BYTES:
+        size += image.data.nbytes
+        if len(batch) == _BATCH or size > _BATCH_BYTES:
             yield batch
-            batch = []
+            batch, size = [], 0
     if batch:
         yield batch
 
