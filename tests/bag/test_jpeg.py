@@ -1,12 +1,13 @@
 """JPEGs whose damage is heard, and the same pixels as everywhere else."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
 import pytest
 
-from signattn.bag.jpeg import decode_jpeg, jpeg_size
+from signattn.bag.jpeg import Scratch, decode_jpeg, jpeg_size
 from signattn.preprocess import ImageError, Preprocessing, decode_compressed, network_input
 
 RNG = np.random.default_rng(0)
@@ -41,6 +42,18 @@ SAMPLING = cv2.IMWRITE_JPEG_SAMPLING_FACTOR
 )
 def test_the_pixels_are_those_of_the_vehicle(data):
     np.testing.assert_array_equal(decode_jpeg(data), decode_compressed(data))
+
+
+def test_memory_is_used_again_by_its_thread_alone():
+    scratch = Scratch()
+    small, large = encoded(PICTURE[:80, :160]), JPEG
+    for data in (small, large, small, JPEG):
+        np.testing.assert_array_equal(decode_jpeg(data, scratch=scratch), decode_compressed(data))
+    first, second = (decode_jpeg(data, scratch=scratch) for data in (large, small))
+    assert np.shares_memory(first, second)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(decode_jpeg, small, scratch=scratch).result()
+    assert not np.shares_memory(other, second)
 
 
 def changed(place, with_what):

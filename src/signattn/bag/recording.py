@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from signattn.bag.jpeg import START, decode_jpeg
+from signattn.bag.jpeg import START, Scratch, decode_jpeg
 from signattn.preprocess import (
     Image,
     ImageError,
@@ -73,11 +73,14 @@ class CameraImage:
     step: int = 0
     is_bigendian: bool = False
 
-    def rgb(self, preprocessing: Preprocessing | None = None) -> Image:
+    def rgb(
+        self, preprocessing: Preprocessing | None = None, scratch: Scratch | None = None
+    ) -> Image:
         """Decode the picture.
 
         Args:
             preprocessing: With ``reduced``, a large JPEG is decoded at a fraction of its size.
+            scratch: Where a JPEG's picture may stand until the thread's next one; faster.
 
         Returns:
             (H, W, 3) uint8, RGB.
@@ -90,7 +93,7 @@ class CameraImage:
                 data = self.data.tobytes()
                 if data.startswith(START):
                     refuse_too_large(data)
-                    return decode_jpeg(data, preprocessing)
+                    return decode_jpeg(data, preprocessing, scratch)
                 return decode_compressed(data, self.format)
             return decode_raw(
                 self.data,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signattn.bag import BagError, CameraImage, Recording, in_order
-from signattn.bag.jpeg import START, jpeg_size
+from signattn.bag.jpeg import START, Scratch, jpeg_size
 from signattn.convert.config import ConvertConfig
 from signattn.convert.watch import Watch
 from signattn.drive import FRAME_SHAPE
@@ -25,6 +25,8 @@ REPORTS = 20
 _BATCH = 16  # images that a thread takes at once
 _BATCH_BYTES = 1 << 22  # or fewer, if they are large
 _AHEAD_BYTES = 1 << 27  # read, not yet decoded
+
+_SCRATCH = Scratch()
 
 Frame = tuple[NDArray[np.uint8], tuple[int, int]]
 """(80, 160, 3) uint8, HSV, and the picture's height and width."""
@@ -176,7 +178,7 @@ def _size(batch: list[CameraImage]) -> int:
 
 def _frame(image: CameraImage, preprocessing: Preprocessing) -> Frame | ImageError:
     try:
-        rgb = image.rgb(preprocessing)
+        rgb = image.rgb(preprocessing, _SCRATCH)
         return network_input(rgb, preprocessing), _recorded_size(
             image, rgb, reduced=preprocessing.reduced
         )
