@@ -144,5 +144,5 @@ def test_a_source_that_is_none_ends_the_process(tmp_path):
     command += ['-p', f'source:={tmp_path}']
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 1
-    assert 'must hold metadata.yaml' in ended.stderr
+    assert 'must hold the files of a ROS 2 bag' in ended.stderr
     assert 'Traceback' not in ended.stderr

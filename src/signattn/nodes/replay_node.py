@@ -223,9 +223,9 @@ def _open(source: str, image_topic: str | None) -> Recording:
     try:
         from signattn.bag import Selection, open_recording  # noqa: PLC0415 (may be missing on a robot)
     except ModuleNotFoundError as error:
+        missing = (error.name or '').partition('.')[0]
         raise NodeError(
-            f'{error.name} must be installed to read recordings, found none: '
-            f'pip install {error.name}'
+            f'{missing} must be installed to read recordings, found none: pip install {missing}'
         ) from error
     return open_recording(source, Selection(image_topic=image_topic))
 

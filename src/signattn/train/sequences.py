@@ -77,8 +77,7 @@ class Sequences:
             )
         self._first = {drive.path: drive for drive in folders[0]}
         self._labels = {
-            drive.path: drive.ahead('curvature_smooth', config.target_lead_s)
-            for drive in whole[0]
+            drive.path: drive.ahead('curvature_smooth', config.target_lead_s) for drive in whole[0]
         }
         self._parts = {
             drive.path: config.split.parts(drive)[0]
