@@ -85,6 +85,7 @@ def answers(out, run, values):
     (folder / 'run.yaml').write_text('recipe: {target_lead_s: 0.0}')
     about = {'frames': int(np.isfinite(values).sum()), 'mae_deg': 1.0, 'mae_deg_zero': 2.0}
     (folder / 'evaluation.json').write_text(json.dumps(about))
+    (folder / 'metrics.json').write_text(json.dumps({'mae_deg': 3.0 + run.seed}))
 
 
 def test_frames_are_scored_by_the_network_that_did_not_train_on_them(write_drive, tmp_path):
@@ -105,8 +106,9 @@ def test_frames_are_scored_by_the_network_that_did_not_train_on_them(write_drive
     assert other['difference_deg'] == pytest.approx(4.5 * 2.2918, rel=1e-4)
     assert one['mae_deg_zero'] == 2.0
     lines = table(metrics).splitlines()
-    assert lines[0] == '| variant | mae_deg | mae_deg_zero | difference_deg |'
-    assert re.fullmatch(r'\| a \| 5\.16 \[.*\] \| 2 \|  \|', lines[2])
+    head = '| variant | mae_deg | mae_deg_zero | mae_deg_validation | difference_deg |'
+    assert lines[0] == head
+    assert re.fullmatch(r'\| a \| 5\.16 \[.*\] \| 2 \| 3\.5 \|  \|', lines[2])
 
 
 def test_runs_of_the_first_seed_come_first(tmp_path):

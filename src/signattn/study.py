@@ -345,12 +345,14 @@ def _lead(folder: Path) -> float:
 
 
 def _means(config: StudyConfig, variant: str, out: Path) -> dict[str, float]:
-    """Means over the runs of what each evaluation says besides."""
-    rows = [
-        json.loads((out / Run(variant, fold, seed).folder / 'evaluation.json').read_text())
-        for seed in range(config.seeds)
-        for fold in range(config.folds or 1)
-    ]
+    """Means over the runs of what each evaluation says besides, and of their validation."""
+    rows = []
+    for seed in range(config.seeds):
+        for fold in range(config.folds or 1):
+            folder = out / Run(variant, fold, seed).folder
+            row = json.loads((folder / 'evaluation.json').read_text())
+            validated = json.loads((folder / 'metrics.json').read_text()).get('mae_deg')
+            rows.append(row | {'mae_deg_validation': validated})
     frames = [row['frames'] for row in rows]
     names = [name for name in rows[0] if name.startswith('mae_deg_')]
     names = [name for name in names if not name.endswith(('_low', '_high'))]
