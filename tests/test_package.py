@@ -123,7 +123,8 @@ def test_console_scripts_exist(distribution):
     assert set(scripts) == {'signattn', 'drive_node', 'overlay_node', 'replay_node'}
     for target in scripts.values():
         module, _, function = target.partition(':')
-        path = ROOT / 'src' / (module.replace('.', '/') + '.py')
+        place = ROOT / 'src' / module.replace('.', '/')
+        path = place / '__init__.py' if place.is_dir() else place.with_suffix('.py')
         tree = ast.parse(path.read_text(encoding='utf-8'))
         assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 

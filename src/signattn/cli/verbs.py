@@ -1,0 +1,267 @@
+"""Each verb: its arguments, the call, and what is printed."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from signattn.cli.options import add_options, build, new_parser, parse
+from signattn.cli.recipe import read_recipe
+from signattn.cli.show import Bar, print_columns, print_table, warn, write_metrics
+
+if TYPE_CHECKING:
+    from signattn.convert import Progress as ConvertProgress
+
+
+def _synth(arguments: list[str]) -> None:
+    from signattn.synthetic import SynthConfig, idle, load_camera, synth
+
+    parser = new_parser('synth')
+    parser.add_argument('out', type=Path, help='the bag to write')
+    parser.add_argument('--camera', help='shipped camera, or a .yaml file; options override it')
+    add_options(parser, SynthConfig)
+    parsed = parse(parser, arguments)
+    if parsed.camera is not None:
+        camera = load_camera(parsed.camera)
+        parser.set_defaults(camera)
+        parsed = parse(parser, arguments)
+        # What the file says of an exposure or a bonnet goes with them.
+        for name in camera.keys() & idle(vars(parsed)).keys():
+            parser.set_defaults({name: SynthConfig.__dataclass_fields__[name].default})
+        parsed = parse(parser, arguments)
+    config = build(SynthConfig, parsed)
+    print(f'wrote {synth(parsed.out, config)}')
+
+
+def _convert(arguments: list[str]) -> None:
+    from signattn.convert import ConvertConfig, WorkConfig, convert_all, row, short_row
+
+    parser = new_parser('convert')
+    parser.add_argument(
+        'source', nargs='+', help='bags, image folders, folders that hold such, quoted patterns'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='folder for the drives')
+    parser.add_argument('--json', action='store_true', help='print the table as JSON')
+    add_options(parser, ConvertConfig)
+    add_options(parser, WorkConfig)
+    parsed = parse(parser, arguments)
+    config, work = build(ConvertConfig, parsed), build(WorkConfig, parsed)
+    with Bar('converting', None) as advance:
+        show = _show_converting(advance)
+        outcomes = convert_all(parsed.source, parsed.out, config, work, show)
+    rows = [row(outcome) for outcome in outcomes]
+    failed = [outcome.error for outcome in outcomes if outcome.error]
+    if len(rows) > 1 or not failed or parsed.json:
+        write_metrics(parsed.out / 'metrics.json', rows)
+        print_table(rows if parsed.json else [*map(short_row, rows)], as_json=parsed.json)
+    unlabelled = [row['drive'] for row in rows if row.get('labelled') == 0]
+    if unlabelled:
+        warn(
+            f'no steering in {", ".join(unlabelled)}: to replay and render, not to train or score'
+        )
+    if len(failed) == len(rows) == 1:
+        raise failed[0]
+    if failed:
+        said = '\n'.join(f'  {error}' for error in failed)
+        raise ValueError(
+            f'{len(rows)} drives must be made, got {len(failed)} that failed:\n{said}'
+        )
+
+
+def _show_converting(advance: Callable[..., None]) -> 'Callable[[ConvertProgress], None]':
+    """Shows how far all drives together are: done by size, with the rate of images."""
+    started_s = time.monotonic()
+
+    def show(progress: 'ConvertProgress') -> None:
+        rate = progress.images / (time.monotonic() - started_s)
+        text = f'{progress.drives} drives done, {progress.images} images, {rate:.0f}/s, MB'
+        advance(progress.done_bytes >> 20, progress.total_bytes >> 20, text)
+
+    return show
+
+
+def _inspect(arguments: list[str]) -> None:
+    from rich.console import Console
+
+    from signattn.inspection import InspectConfig, inspect, show, to_json
+    from signattn.share import write_whole
+
+    parser = new_parser('inspect')
+    parser.add_argument(
+        'path', nargs='+', type=Path, help='recordings, drives, models, or folders of such'
+    )
+    parser.add_argument('--plot', type=Path, help='page of pictures to write, .html')
+    parser.add_argument('--out', type=Path, help='folder for inspection.json')
+    parser.add_argument('--json', action='store_true', help='print the reports as JSON')
+    add_options(parser, InspectConfig)
+    parsed = parse(parser, arguments)
+    config = build(InspectConfig, parsed)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    reports = []
+    with Bar('reading', None) as advance:
+        for report in inspect(parsed.path, config, advance):
+            if not parsed.json:
+                show(report, console)
+            reports.append(report if parsed.plot else dataclasses.replace(report, evidence=None))
+    if parsed.json:
+        print(to_json(reports))
+    if parsed.out:
+        parsed.out.mkdir(parents=True, exist_ok=True)
+        write_whole(parsed.out / 'inspection.json', f'{to_json(reports)}\n'.encode())
+    if parsed.plot:
+        from signattn.inspection.page import write_page
+
+        write_page(parsed.plot, reports)
+    wrong = [str(report.path) for report in reports if not report.sound]
+    if config.strict and wrong:
+        raise ValueError(
+            f'there must be no warning and no damage with --strict, got some in {", ".join(wrong)}'
+        )
+
+
+def _train(arguments: list[str]) -> None:
+    from signattn.drive import open_drives
+    from signattn.train import Progress, TrainConfig, train
+
+    parser = new_parser('train')
+    parser.add_argument('--config', action='config', help='recipe; options override it')
+    parser.add_argument(
+        '--data', type=Path, nargs='+', required=True, help='drives, or folders of drives'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='folder of the run')
+    parser.add_argument(
+        '--resume', action='store_true', help='continue the run in --out as if it never stopped'
+    )
+    add_options(parser, TrainConfig)
+    parsed = parser.instantiate(parse(parser, arguments))
+    config = build(TrainConfig, parsed)
+    folders = [open_drives(data) for data in parsed.data]
+
+    with Bar('training', 1) as advance:
+
+        def report(progress: Progress) -> None:
+            held_out = '' if progress.mae_deg is None else f'  {progress.mae_deg:.2f}° held out'
+            text = (
+                f'epoch {progress.epoch}/{config.epochs}  loss {progress.loss:.3f}  '
+                f'{progress.frames_per_s:.0f} frames/s{held_out}'
+            )
+            advance(progress.step, progress.steps, text)
+
+        metrics = train(folders, parsed.out, config, report, resume=parsed.resume)
+    print_table([metrics], as_json=False)
+    print(f'model in {parsed.out / "model"}')
+
+
+def _study(arguments: list[str]) -> None:
+    from signattn.drive import open_drives
+    from signattn.share import read_yaml
+    from signattn.study import read_study, run_study
+
+    parser = new_parser('study')
+    parser.add_argument('study', type=Path, help='the study, a YAML file')
+    parser.add_argument(
+        '--data', type=Path, nargs='+', required=True, help='drives, or folders of drives'
+    )
+    parser.add_argument('--test', type=Path, help='drives to test on, where there are no folds')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the study')
+    parser.add_argument('--workers', type=int, default=0, help='runs side by side; 0: one a core')
+    parsed = parse(parser, arguments)
+    config = read_study(parsed.study, read_yaml(parsed.study))
+    folders = [open_drives(data) for data in parsed.data]
+    test = open_drives(parsed.test) if parsed.test else []
+    with Bar('studying', 1) as advance:
+        run_study(
+            config,
+            lambda changes: read_recipe(config.recipe, changes),
+            folders,
+            test,
+            parsed.out,
+            workers=parsed.workers,
+            report=advance,
+        )
+    print((parsed.out / 'table.md').read_text(encoding='utf-8'), end='')
+
+
+def _evaluate(arguments: list[str]) -> None:
+    from signattn.drive import open_drives
+    from signattn.evaluate import EvaluateConfig, evaluate, write_metrics, write_predictions
+    from signattn.model import load
+
+    parser = new_parser('evaluate')
+    parser.add_argument('model', type=Path, help="a model's folder")
+    parser.add_argument('--data', type=Path, required=True, help='a drive or a folder of drives')
+    parser.add_argument('--out', type=Path, required=True, help='folder for metrics.json')
+    parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    add_options(parser, EvaluateConfig)
+    parsed = parse(parser, arguments)
+    config = build(EvaluateConfig, parsed)
+    metrics, scored = evaluate(load(parsed.model), open_drives(parsed.data), config)
+    write_predictions(parsed.out / 'predictions.csv', scored)
+    write_metrics(parsed.out / 'metrics.json', metrics)
+    print_columns(metrics, as_json=parsed.json)
+    if metrics['seen_in_training']:
+        warn('the model was trained on a drive that it is scored on: --part apart leaves that out')
+
+
+def _leak(arguments: list[str]) -> None:
+    from signattn.drive import open_drives
+    from signattn.evaluate import write_metrics
+    from signattn.leak import LeakConfig, leak_test
+    from signattn.model import load
+
+    parser = new_parser('leak')
+    parser.add_argument('model', type=Path, help="a model's folder")
+    parser.add_argument('--data', type=Path, required=True, help='a drive or a folder of drives')
+    parser.add_argument('--out', type=Path, help='folder for metrics.json')
+    parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    add_options(parser, LeakConfig)
+    parsed = parse(parser, arguments)
+    metrics = leak_test(load(parsed.model), open_drives(parsed.data), build(LeakConfig, parsed))
+    if parsed.out:
+        write_metrics(parsed.out / 'metrics.json', metrics)
+    print_columns(metrics, as_json=parsed.json)
+
+
+def _render(arguments: list[str]) -> None:
+    from signattn.render import RenderConfig, render
+
+    parser = new_parser('render')
+    parser.add_argument('model', type=Path, help="a model's folder")
+    parser.add_argument('source', type=Path, help='a bag or an image folder')
+    parser.add_argument('--out', type=Path, required=True, help='the video, .mp4')
+    add_options(parser, RenderConfig)
+    parsed = parse(parser, arguments)
+    config = build(RenderConfig, parsed)
+    with Bar('rendering', None) as advance:
+        frames = render(parsed.model, parsed.source, parsed.out, config, progress=advance)
+    print(f'wrote {parsed.out}: {frames} frames')
+
+
+def _replay(arguments: list[str]) -> None:
+    from signattn.replay import ReplayConfig, replay
+
+    parser = new_parser('replay')
+    parser.add_argument('model', type=Path, help="a model's folder")
+    parser.add_argument('source', type=Path, help='a bag or an image folder')
+    parser.add_argument('--out', type=Path, required=True, help='folder for metrics.json')
+    parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    add_options(parser, ReplayConfig)
+    parsed = parse(parser, arguments)
+    metrics = replay(parsed.model, parsed.source, parsed.out, build(ReplayConfig, parsed))
+    print_columns(metrics, as_json=parsed.json)
+
+
+RUNS: Mapping[str, Callable[[list[str]], None]] = {
+    'synth': _synth,
+    'convert': _convert,
+    'inspect': _inspect,
+    'train': _train,
+    'study': _study,
+    'evaluate': _evaluate,
+    'leak': _leak,
+    'render': _render,
+    'replay': _replay,
+}
+"""What each verb does with its arguments."""
