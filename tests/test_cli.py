@@ -11,6 +11,7 @@ import yaml
 import signattn
 from signattn.bag import BagWriter
 from signattn.cli import VERBS, main
+from signattn.cli.show import print_table
 from signattn.convert import ConvertConfig
 from signattn.drive import Drive
 
@@ -158,6 +159,17 @@ def test_a_misspelt_key_of_a_recipe_names_the_nearest(capsys, tmp_path, recipe, 
         (['train', '--out', 'o'], 'data'),
         (['synth'], 'out'),
         (['synth', 'o', '--format', 'tape'], "format must be one of ['ros1', 'sqlite3', 'mcap']"),
+        (['convert', 'b', '--out', 'o', '--rate', 'x'], '--rate must be a finite number, got x\n'),
+        (
+            ['convert', 'b', '--out', 'o', '--side-cameras', 'x'],
+            '--side-cameras must be a finite number, got x\n',
+        ),
+        (['synth', 'o', '--seed', '1.5'], '--seed must be a whole number, got 1.5\n'),
+        (['synth', 'o', '--grey=x'], '--grey must be true or false, got x\n'),
+        (['synth', 'o', '--distortion', '1'], "--distortion must be a list such as '[1, 2]', got"),
+        (['synth', 'o', '--exposure', 'x'], "Literal['profile', 'auto']"),
+        (['convert', 'b', '--out', __file__], '--out must be a folder, got a file'),
+        (['inspect', 'b', '--plot', 'a.png'], '--plot must end in .html, got a.png'),
         (['train', '--config', 'gone.yaml', '--data', 'd', '--out', 'o'], 'gone.yaml'),
     ],
 )
@@ -329,6 +341,16 @@ def test_a_recording_without_steering_is_converted_with_a_warning(capsys, tmp_pa
     assert main(['train', '--data', str(drives), '--out', str(tmp_path / 'run')]) == 1
     assert text in capsys.readouterr().err
     assert not (tmp_path / 'run').exists()
+
+
+def test_a_table_keeps_its_digits_in_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '40')
+    keys = [f'a_long_heading_{i}' for i in range(9)]
+    print_table([dict.fromkeys(keys, 'a_long_value_of_it'), {}], as_json=False)
+    out = capsys.readouterr().out
+    head, row, *_ = out.splitlines()
+    assert head.split() == keys
+    assert row.split() == ['a_long_value_of_it'] * 9
 
 
 def test_a_video_from_the_command_line(capsys, tmp_path, write_model):

@@ -85,6 +85,17 @@ def test_a_dask_address_where_nobody_is(tmp_path, config, write_folder, monkeypa
         convert_all([source], tmp_path / 'out', config, WorkConfig(dask='tcp://127.0.0.1:1'))
 
 
+def test_what_is_no_dask_address_is_refused_before_a_client_is_made(
+    tmp_path, config, write_folder, monkeypatch
+):
+    import distributed
+
+    monkeypatch.setattr(distributed, 'Client', None)  # it hangs for a minute when it is freed
+    source = write_folder(tmp_path / 'in')
+    with pytest.raises(ValueError, match=r'^--dask must be the address .*, got foo: missing port'):
+        convert_all([source], tmp_path / 'out', config, WorkConfig(dask='foo'))
+
+
 @pytest.mark.parametrize(
     ('workers', 'jobs', 'threads', 'kind'),
     [

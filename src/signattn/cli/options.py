@@ -27,6 +27,14 @@ _WITHOUT_UNIT = {
     '--side-cameras-deg': '--side-cameras',
 }
 
+_NONE = "<class 'NoneType'>"
+_KINDS = {
+    "<class 'float'>": 'a finite number',
+    "<class 'int'>": 'a whole number',
+    "<class 'bool'>": 'true or false',
+    "<class 'tuple'>": "a list such as '[1, 2]'",
+}
+
 
 def new_parser(verb: str) -> 'ArgumentParser':
     """A parser that knows nothing yet.
@@ -67,7 +75,10 @@ def parse(parser: 'ArgumentParser', arguments: list[str]) -> 'Namespace':
     try:
         return parser.parse_args(_with_values(parser, arguments))
     except ArgumentError as error:
-        raise ValueError(f'{error}{_nearest(str(error), parser)}') from error
+        text = str(error)
+        raise ValueError(
+            _wrong_value(text, parser) or f'{text}{_nearest(text, parser)}'
+        ) from error
 
 
 def _hyphenate(parser: 'ArgumentParser') -> None:
@@ -95,6 +106,20 @@ def _with_values(parser: 'ArgumentParser', arguments: list[str]) -> list[str]:
         if argument in switches and behind.lower() not in ('true', 'false'):
             whole.append('true')
     return whole
+
+
+def _wrong_value(text: str, parser: 'ArgumentParser') -> str:
+    """Say in a line what a value must be; nothing where it isn't a plain type that is wrong."""
+    key = re.match(r'Parser key "([\w.]+)":', text)
+    given = re.search(r'(?:Got|Given) value: (.*)\Z', text, re.DOTALL)
+    expected = [
+        kind for kind in re.findall(r'Expected a (.*?)(?:\. |\n|$)', text) if kind != _NONE
+    ]
+    if not key or not given or len(expected) != 1 or expected[0] not in _KINDS:
+        return ''
+    options = [it.option_strings for it in parser._actions if it.dest == key[1]]  # noqa: SLF001
+    name = options[0][0] if options and options[0] else key[1]
+    return f'{name} must be {_KINDS[expected[0]]}, got {given[1]}'
 
 
 def _nearest(text: str, parser: 'ArgumentParser') -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+_UNBOUND = 100_000  # characters
+
 
 class Bar:
     """A progress bar on stderr; silent where that is no terminal."""
@@ -71,7 +73,9 @@ def print_table(rows: list[dict[str, Any]], *, as_json: bool) -> None:
     table = Table(*keys, box=None)
     for row in rows:
         table.add_row(*(_cell(row.get(key, '')) for key in keys))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    # As wide as it is: a narrow terminal wraps whole lines; narrow columns would lose digits.
+    unbound = Console(width=_UNBOUND)
+    Console(width=max(1, unbound.measure(table).maximum)).print(table, soft_wrap=True)
 
 
 def print_columns(metrics: Mapping[str, Any], *, as_json: bool) -> None:

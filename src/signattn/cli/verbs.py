@@ -48,6 +48,8 @@ def _convert(arguments: list[str]) -> None:
     add_options(parser, WorkConfig)
     parsed = parse(parser, arguments)
     config, work = build(ConvertConfig, parsed), build(WorkConfig, parsed)
+    if parsed.out.is_file():
+        raise ValueError(f'--out must be a folder, got a file, {parsed.out}')
     with Bar('converting', None) as advance:
         show = _show_converting(advance)
         outcomes = convert_all(parsed.source, parsed.out, config, work, show)
@@ -98,6 +100,8 @@ def _inspect(arguments: list[str]) -> None:
     add_options(parser, InspectConfig)
     parsed = parse(parser, arguments)
     config = build(InspectConfig, parsed)
+    if parsed.plot and parsed.plot.suffix != '.html':
+        raise ValueError(f'--plot must end in .html, got {parsed.plot}')
     console = Console(width=None if sys.stdout.isatty() else 120)
     reports = []
     with Bar('reading', None) as advance:

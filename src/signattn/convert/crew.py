@@ -50,13 +50,15 @@ def crew(work: WorkConfig, jobs: int) -> Iterator[tuple[Executor, int]]:
 def _cluster(address: str, jobs: int) -> Iterator[tuple[Executor, int]]:
     try:
         from distributed import Client  # noqa: PLC0415 (an extra of its own)
+        from distributed.comm.addressing import resolve_address  # noqa: PLC0415
     except ImportError as error:
         raise ValueError(
             "distributed must be installed for --dask: pip install -e '.[dask]' in signattn's "
             'folder'
         ) from error
     try:
-        client = Client(address, set_as_default=False)
+        # A client for what is no address raises, and then hangs for a minute when it is freed.
+        client = Client(resolve_address(address), set_as_default=False)
     except (OSError, ValueError) as error:
         raise ValueError(
             f'--dask must be the address of a Dask scheduler, got {address}: {error}'
