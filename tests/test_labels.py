@@ -127,7 +127,7 @@ def test_a_speed_is_assumed_only_where_none_is_recorded(vehicle):
 def test_without_a_speed_the_option_is_named(vehicle):
     text = (
         'drive.bag: speed must be recorded or given, got none: the curvature depends on it; '
-        'name one with --assume-speed M_PER_S'
+        'name one with --assume-speed M_PER_S, or its topic with --speed'
     )
     with pytest.raises(BagError, match=f'^{re.escape(text)}$'):
         labels_at(recording((0, 0.4, math.nan)), np.array([0]), vehicle)

@@ -343,7 +343,7 @@ def test_start_behind_the_end_of_a_trace_is_an_error(tmp_path):
         ({'seed': -1}, 'seed must be from 0'),
         ({'format': 'zip'}, "format must be one of .*, got 'zip'"),
         ({'trace_start': 1.0}, 'trace_start must be 0 without a trace, got 1.0'),
-        ({'trace': 'a.csv', 'speed': 1.0}, 'curvature and speed must be None with a trace'),
+        ({'trace': 'a.csv', 'speed': 1.0}, 'curvature and speed must be left out with a trace'),
         ({'curvature': 0.2}, 'curvature must be from -0.1 to 0.1 1/m, got 0.2'),
         ({'speed': -1.0}, 'speed must be from 0 to 60 m/s, got -1.0'),
         ({'width': 10}, 'width must be from 64 to 4096 px, got 10'),

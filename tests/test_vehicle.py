@@ -120,7 +120,7 @@ def test_nothing_smoothed_is_nothing():
 
 @pytest.mark.parametrize('factor', [0.0, -0.5, 1.0001, math.nan])
 def test_a_factor_outside_its_range_is_refused(factor):
-    with pytest.raises(ValueError, match=re.escape(f'factor must be in (0, 1], got {factor}')):
+    with pytest.raises(ValueError, match=re.escape(f'smoothing must be in (0, 1], got {factor}')):
         smooth([1.0], factor)
 
 

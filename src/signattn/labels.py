@@ -98,7 +98,7 @@ def _assumed(assume_speed: float | None, recording: Recording) -> float:
     if assume_speed is None:
         raise BagError(
             f'{recording.path}: speed must be recorded or given, got none: the curvature '
-            'depends on it; name one with --assume-speed M_PER_S'
+            'depends on it; name one with --assume-speed M_PER_S, or its topic with --speed'
         )
     if not (np.isfinite(assume_speed) and assume_speed >= 0):
         raise BagError(f'--assume-speed must be at least 0 m/s, got {assume_speed}')

@@ -131,7 +131,7 @@ def smooth(values: ArrayLike, factor: float) -> NDArray[np.float64]:
     Source: Tashiro and Awano 2023, Eq. 2.
     """
     if not 0 < factor <= 1:
-        raise ValueError(f'factor must be in (0, 1], got {factor}')
+        raise ValueError(f'smoothing must be in (0, 1], got {factor}')
     values = np.asarray(values, np.float64)
     if values.ndim != 1:
         raise ValueError(f'values must have shape (N,), got {values.shape}')

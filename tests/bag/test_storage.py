@@ -482,7 +482,7 @@ def test_records_may_end_in_what_later_versions_add(tmp_path):
     kept = Kept()
     assert len(read(Storage(path, kept), '/a')) == 6
     assert [what for _, what in kept.damage] == [
-        'must begin a whole record, got EndOfFile: ; 0 bytes to the end'
+        'must begin a whole record, got EndOfFile; 0 bytes to the end'
     ]
 
 

@@ -346,7 +346,7 @@ def test_an_mcap_cut_short_gives_its_whole_chunks(tmp_path, compression):
     cut(path, chunks[4] + 300)
     indices, damage = read(path)
     assert indices == ALL[:8]
-    text = 'must begin a whole record, got EndOfFile: ; 300 bytes to the end'
+    text = 'must begin a whole record, got EndOfFile; 300 bytes to the end'
     assert damage == [(f'byte {chunks[4]}', text)]
 
 
@@ -355,7 +355,7 @@ def test_an_mcap_without_its_end_is_read_whole(tmp_path, compression):
     path, chunks = unindexed(tmp_path, compression)
     indices, damage = read(path)
     assert indices == ALL
-    text = 'must begin a whole record, got EndOfFile: ; 0 bytes to the end'
+    text = 'must begin a whole record, got EndOfFile; 0 bytes to the end'
     assert damage == [(f'byte {path.stat().st_size}', text)]
     overwrite(path, chunks[2] + 200, b'\x98\x98')
     indices, damage = read(path)
@@ -392,7 +392,7 @@ def test_an_mcap_without_chunks_cut_short_gives_its_whole_messages(tmp_path):
     cut(path, begin + 100)
     indices, damage = read(path)
     assert indices == ALL[:7]
-    text = 'must begin a whole record, got EndOfFile: ; 100 bytes to the end'
+    text = 'must begin a whole record, got EndOfFile; 100 bytes to the end'
     assert damage == [(f'byte {begin}', text)]
 
 
@@ -598,7 +598,7 @@ def test_a_packed_file_cut_short_gives_what_is_there(tmp_path):
     packed.write_bytes(b''.join(pieces) + packer.compress(whole[chunks[4] :]))
     indices, damage = read(packed)
     assert indices == ALL[:8]
-    text = 'must begin a whole record, got EndOfFile: ; 0 bytes to the end'
+    text = 'must begin a whole record, got EndOfFile; 0 bytes to the end'
     assert damage == [
         (packed.name, 'must be whole, got one that was cut short'),
         (f'byte {chunks[4]}', text),

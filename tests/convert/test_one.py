@@ -248,7 +248,7 @@ def test_a_speed_is_assumed_where_none_is_recorded(tmp_path, config):
         tmp_path / 'out' / 'drive',
         config,
         f'{source}: speed must be recorded or given, got none: the curvature depends on it; '
-        'name one with --assume-speed M_PER_S',
+        'name one with --assume-speed M_PER_S, or its topic with --speed',
     )
     drive = convert(source, tmp_path / 'drive', replace(config, assume_speed=20.0))
     assert drive.column('speed').tolist() == [20.0] * 4

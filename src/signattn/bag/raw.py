@@ -69,7 +69,10 @@ def full_name(name: str) -> str:
 def reason(error: Exception) -> str:
     """What an error says; with its kind where that isn't one of ours."""
     text = str(error)
-    return text if text and isinstance(error, ValueError) else f'{type(error).__name__}: {text}'
+    kind = type(error).__name__
+    if not text:
+        return kind
+    return text if isinstance(error, ValueError) else f'{kind}: {text}'
 
 
 def report_unnamed(

@@ -16,7 +16,7 @@ class CameraConfig:
     Attributes:
         width: px, width of the picture.
         height: px, height of the picture.
-        fov_deg: deg, horizontal field of view; None draws one from 16 to 21.
+        fov_deg: deg, horizontal field of view; drawn from 16 to 21 if not given.
         horizon: Where the horizon of a level road lies, as a share of the height from the top.
         camera_height: m, over the road.
         camera_yaw_deg: deg, turn of the camera to the left against the car.

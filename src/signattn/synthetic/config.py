@@ -41,7 +41,7 @@ class SynthConfig(CameraConfig):
         seed: Seed of everything that is random; the same seed gives the same drive.
         format: Kind of bag: 'ros1', 'sqlite3' or 'mcap'.
         trace: CSV with the columns timestamp (ns), angle (rad at the wheel) and speed (m/s) that
-            the car follows; None for a random winding road.
+            the car follows; a random winding road if not given.
         trace_start: s, where in the trace the drive begins.
         curvature: 1/m, left positive: a road of this constant curvature instead of a random one.
         speed: m/s, a constant speed instead of one that suits the bends.
@@ -62,7 +62,7 @@ class SynthConfig(CameraConfig):
             and road edges are visible; or 'causal', what changes when the road ahead is bent.
         mask_curvature: 1/m, by how much the road is bent to either side for a causal mask.
         cue: From -1 to 1, correlation of two lamps at the picture's edge with the bend that is
-            driven: a false cue, planted to see whether a network uses it; None for no lamps.
+            driven: a false cue, planted to see whether a network uses it; no lamps if not given.
     """
 
     duration: float = 60.0
@@ -106,7 +106,7 @@ class SynthConfig(CameraConfig):
         if self.trace is None and self.trace_start > 0:
             raise ValueError(f'trace_start must be 0 without a trace, got {self.trace_start}')
         if self.trace is not None and (self.curvature is not None or self.speed is not None):
-            raise ValueError('curvature and speed must be None with a trace, which gives both')
+            raise ValueError('curvature and speed must be left out with a trace, which gives both')
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
