@@ -272,7 +272,7 @@ def _rate(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             'slow_camera',
             f'the camera gives {rate:.1f} Hz, the network learns steps of {1000 / wanted:.0f} ms',
-            f'record at {wanted:g} Hz or faster; or convert and drive at --rate-hz {rate:.0f}',
+            f'record at {wanted:g} Hz or faster; or convert and drive at --rate {rate:.0f}',
         )
     interval_ms = 1000 / rate
     if found['jitter_ms'] > JITTER_SHARE * interval_ms:
@@ -309,7 +309,7 @@ def _stamps(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             'gaps',
             f'images are more than {evidence.max_gap_s} s apart in {_places(found["gaps"])}, at '
-            f'most {found["longest_gap_s"]:.1f} s',
+            f'most {found["longest_gap_s"]:g} s',
             'no training sequence crosses a gap: look for a disk or a network that cannot keep up',
         )
     lost = _lost_share(images, found['rate_hz'], evidence.max_gap_s)
