@@ -92,6 +92,34 @@ def test_openings_that_carry_the_answer_leak(drive, vehicle):
     assert metrics['verdict'] == 'leaks'
 
 
+def test_what_lies_ahead_is_scored_then(write_drive, drive, vehicle):
+    """The same pictures, whose bend is driven four frames later."""
+    later = np.roll(drive.column('curvature'), 4)
+    ahead = write_drive(later, frames=np.array(drive.frames), name='ahead')
+    made = network('contents')
+    training = {'recipe': {'target_lead_s': 0.2}}
+    checkpoint = Checkpoint(made, Preprocessing().to_mapping(), vehicle, training)
+    metrics = leak_test(checkpoint, [ahead], LeakConfig(away_s=0.35, device='cpu'))
+    assert metrics['frames'] == COUNT - 4
+    assert metrics['mae_deg'] == pytest.approx(0, abs=1e-3)
+    assert metrics['verdict'] == 'causal'
+
+
+@pytest.mark.parametrize('away_s', [2.8, 10.0])
+def test_a_drive_as_short_as_the_way_to_the_other_map(drive, vehicle, away_s):
+    """A whole turn would give each of the 56 frames, 2.8 s, its own map."""
+    checkpoint = Checkpoint(network('contents'), Preprocessing().to_mapping(), vehicle)
+    config = LeakConfig(away_s=away_s, device='cpu')
+    assert leak_test(checkpoint, [drive], config)['moved_deg_by_another_map'] > 1
+
+
+def test_attention_that_underflows(drive, vehicle):
+    made = network('contents')
+    made.attention.to_score.weight[0, 0] = 1000.0
+    metrics = leak_of(made, drive, vehicle)
+    assert metrics['verdict'] == 'causal'
+
+
 @pytest.mark.parametrize('attention', ['sign', 'none_quant'])
 def test_a_map_that_changes_nothing_is_inert(drive, vehicle, attention):
     metrics = leak_of(network('contents', attention), drive, vehicle)

@@ -2,18 +2,23 @@
 
 import json
 import re
+import shutil
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import yaml
 
 from signattn import study as module
 from signattn.augment import AugmentConfig
 from signattn.cli import main, read_recipe
+from signattn.drive import Drive, Split
 from signattn.model import NetworkConfig, load
 from signattn.study import Run, StudyConfig, compare, read_study, run_study, table
-from signattn.train import TrainConfig
+from signattn.train import TrainConfig, describe_run
 
+BLOCKS = Split('blocks', folds=2, block_s=1.0, purge_s=0.1)
 RECIPE = """\
 network: {hidden: 4, encoder_norm: batch, dropout: 0.0}
 augment: {mirror: 0.0}
@@ -78,6 +83,67 @@ def test_a_study_trains_what_is_missing_and_compares(drive, study_file, tmp_path
     assert json.loads((out / 'metrics.json').read_text()) == metrics
 
 
+@pytest.mark.usefixtures('study_file')
+def test_runs_of_another_recipe_are_not_compared(drive, tmp_path):
+    out = tmp_path / 'study'
+    made = read_recipe(tmp_path / 'recipe.yaml')
+    config = StudyConfig(tmp_path, {'a': {}}, folds=2, seeds=1, block_s=1.0, purge_s=0.1)
+    folder = out / Run('a', 0, 0).folder
+    folder.mkdir(parents=True)
+    done = replace(made, name='a', split=replace(BLOCKS, fold=0))
+    recorded = describe_run([[drive]], done)
+    recorded['versions']['torch'] = '1.0'
+    del recorded['recipe']['clip_norm']  # not known in those days
+    (folder / 'evaluation.json').write_text('{}')
+    (folder / 'run.yaml').write_text(yaml.safe_dump(recorded))
+    module._refuse_other(folder / 'run.yaml', describe_run([[drive]], done))
+    text = r'run\.yaml must be of this study to be compared, got other '
+    with pytest.raises(ValueError, match=text + r'recipe\.learning_rate: name another --out$'):
+        run_study(
+            config, lambda _: replace(made, learning_rate=9.0), [[drive]], [], out, workers=1
+        )
+
+
+class Instant(Executor):
+    """Does at once what it is given, and notes it."""
+
+    def __init__(self):
+        """Nothing is noted."""
+        self.runs = []
+
+    def submit(self, _function, run, *_):
+        """A future that is done; a run named ``bad`` fails."""
+        self.runs.append(run)
+        future = Future()
+        if run.variant == 'bad':
+            future.set_exception(RuntimeError('broken'))
+        else:
+            future.set_result(None)
+        return future
+
+
+def handed_over(config, workers):
+    pool = Instant()
+    recipes = dict.fromkeys(module._runs(config))
+    try:
+        module._run_all(pool, workers, config, recipes, None, lambda *_: None)
+    except RuntimeError as error:
+        assert str(error) == 'broken'  # noqa: PT017 (what was handed over before is of interest)
+    return [run.folder for run in pool.runs]
+
+
+def test_what_follows_from_another_keeps_its_place(tmp_path):
+    config = StudyConfig(tmp_path, {'b': {'start': 'a'}, 'a': {}}, folds=0, seeds=3)
+    runs = handed_over(config, workers=1)
+    assert runs == [f'{name}/fold0-seed{seed}' for seed in range(3) for name in 'ab']
+
+
+def test_nothing_begins_behind_one_that_failed(tmp_path):
+    config = StudyConfig(tmp_path, {'a': {}, 'bad': {}, 'c': {}}, folds=0, seeds=3)
+    assert handed_over(config, workers=1) == ['a/fold0-seed0', 'bad/fold0-seed0']
+    assert len(handed_over(config, workers=2)) <= 4
+
+
 def answers(out, run, values):
     folder = out / run.folder
     folder.mkdir(parents=True)
@@ -119,7 +185,8 @@ def test_runs_of_the_first_seed_come_first(tmp_path):
 
 
 def test_without_folds_other_drives_are_tested_on(drive, write_drive, tmp_path, monkeypatch):
-    other = write_drive(0.01 * np.sin(np.arange(60) / 6), name='other')
+    grey = np.full((60, 80, 160, 3), 9, np.uint8)
+    other = write_drive(0.01 * np.sin(np.arange(60) / 6), frames=grey, name='other')
     seen = []
     monkeypatch.setattr(module, '_run_all', lambda *given: seen.append(given))
     monkeypatch.setattr(
@@ -130,10 +197,19 @@ def test_without_folds_other_drives_are_tested_on(drive, write_drive, tmp_path, 
     config = StudyConfig(tmp_path, {'a': {}}, folds=0, seeds=1)
     base = TrainConfig(network=NetworkConfig(hidden=4), augment=AugmentConfig(), device='cpu')
     run_study(config, lambda _: base, [[drive]], [other], tmp_path, workers=1)
-    _, _, recipes, place, _ = seen[0]
+    _, _, _, recipes, place, _ = seen[0]
     assert place.test == (other.path,)
     (recipe,) = recipes.values()
     assert (recipe.split.kind, recipe.name) == ('none', 'a')
+
+
+def test_what_is_trained_on_is_not_tested_on(drive, tmp_path):
+    shutil.copytree(drive.path, tmp_path / 'copy')
+    config = StudyConfig(tmp_path, {'a': {}}, folds=0)
+    copy = Drive(tmp_path / 'copy')
+    text = f'drives to test on must not be trained on, got {copy.path}, which is {drive.path}'
+    with pytest.raises(ValueError, match=f'^{re.escape(text)}$'):
+        run_study(config, lambda _: TrainConfig(), [[drive]], [copy], tmp_path / 'out')
 
 
 @pytest.mark.parametrize(

@@ -147,20 +147,25 @@ class Drive:
         """
         return self.samples[name].to_numpy(np.float64)
 
-    def ahead(self, name: str, lead_s: float) -> NDArray[np.float64]:
+    def ahead(
+        self, name: str, lead_s: float, part: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float64]:
         """One column of the samples as it is some time later.
 
         Args:
             name: Its name.
             lead_s: s, at least 0.
+            part: (N,) bool, the frames whose values may be looked at; all if not given.
 
         Returns:
             (N,) float64: for each frame the value ``lead_s`` later, linear in time; NaN where that
-            lies behind the end of the frame's stretch.
+            lies behind the end of the frame's stretch, or outside of the part.
         """
         values = self.column(name)
         if not lead_s:
             return values
+        if part is not None:
+            values = np.where(part, values, np.nan)
         later = np.full(len(values), np.nan)
         for stretch in self.stretches():
             passed_ns = self.stamps_ns[stretch] - self.stamps_ns[stretch.start]

@@ -110,7 +110,7 @@ def evaluate(
     config = config or EvaluateConfig()
     split = _split_of(checkpoint) if config.part == 'apart' else Split('none')
     network = checkpoint.network.to(find_device(config.device))
-    lead_s = float(checkpoint.training.get('recipe', {}).get('target_lead_s', 0.0))
+    lead_s = lead_of(checkpoint)
     scored = []
     for drive in drives:
         drive.require_labels()
@@ -134,6 +134,11 @@ def evaluate(
     if config.windows:
         metrics |= _score_windows(network, scored, config)
     return metrics, scored
+
+
+def lead_of(checkpoint: Checkpoint) -> float:
+    """How much later the curvature is driven that a network predicts, s."""
+    return float(checkpoint.training.get('recipe', {}).get('target_lead_s', 0.0))
 
 
 def check_preprocessing(checkpoint: Checkpoint, drive: Drive) -> None:
@@ -234,18 +239,19 @@ def _degrees(angle: Floats) -> Floats:
     return np.abs(np.degrees(angle))
 
 
-def degrees_apart(curvature: Floats, other: Floats, drive: Drive) -> Floats:
-    """How far two answers are from each other at the wheel, at each frame's own speed.
+def degrees_apart(curvature: Floats, other: Floats, drive: Drive, lead_s: float = 0.0) -> Floats:
+    """How far two answers are from each other at the wheel, at the speed at the predicted time.
 
     Args:
         curvature: (N,) float64, 1/m.
         other: (N,) float64, 1/m.
         drive: Whose frames they are about.
+        lead_s: s, how much later the curvature is driven.
 
     Returns:
         (N,) float64, degrees, at least 0; NaN where the speed is unknown.
     """
-    speed, vehicle = drive.column('speed'), drive.vehicle
+    speed, vehicle = drive.ahead('speed', lead_s), drive.vehicle
     angles = [steering_from_curvature(each, speed, vehicle) for each in (curvature, other)]
     return _degrees(angles[0] - angles[1])
 
@@ -310,7 +316,10 @@ def _score_motion(scored: list[Scored], split: Split) -> dict[str, Any]:
     """The one-weight regressor from image motion, fitted on the training parts."""
     motions = [image_motion(item.drive) for item in scored]
     train = [split.parts(item.drive)[0] for item in scored]
-    truths = [item.drive.ahead('curvature', item.lead_s) for item in scored]
+    truths = [
+        item.drive.ahead('curvature', item.lead_s, part)
+        for item, part in zip(scored, train, strict=True)
+    ]
     weight = fit_weight(
         np.concatenate([motion[part] for motion, part in zip(motions, train, strict=True)]),
         np.concatenate([truth[part] for truth, part in zip(truths, train, strict=True)]),

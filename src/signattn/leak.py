@@ -15,6 +15,7 @@ from signattn.evaluate import (
     Scored,
     check_preprocessing,
     degrees_apart,
+    lead_of,
     score,
 )
 from signattn.model import Checkpoint, Network, State
@@ -28,7 +29,7 @@ MOVES = 0.01
 SILENT = 0.95
 """Least error without contents, as a share of the zero predictor's error."""
 LEAST = 1e-30
-"""Least α of a map given from outside, whose logarithm is taken."""
+"""Least α of a map whose logarithm is taken."""
 
 Floats = NDArray[np.float64]
 Maps = NDArray[np.float32]
@@ -39,7 +40,8 @@ class LeakConfig:
     """How the leak test is done.
 
     Attributes:
-        away_s: s; the other map that a frame is given is the one from that much later.
+        away_s: s; the other map that a frame is given is the one from that much later, at most
+            from half a drive away.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
@@ -78,22 +80,28 @@ def leak_test(
         answers, maps, features, open_cells = _clean(network, drive)
         passes.append((drive, answers, maps))
         total, weight = total + features, weight + open_cells
-    metrics = _errors(network, passes, (total / weight).float(), config.away_s)
+    feature = (total / weight).float()
+    metrics = _errors(network, passes, feature, config.away_s, lead_of(checkpoint))
     return metrics | {'verdict': _verdict(metrics)}
 
 
 def _errors(
-    network: Network, passes: list[tuple[Drive, Floats, Maps]], feature: Tensor, away_s: float
+    network: Network,
+    passes: list[tuple[Drive, Floats, Maps]],
+    feature: Tensor,
+    away_s: float,
+    lead_s: float,
 ) -> dict[str, Any]:
     clean, silent, moved = [], [], []
     for drive, answers, maps in passes:
-        part = np.isfinite(drive.column('curvature'))
-        away = round(away_s * drive.preprocessing.rate_hz) % len(drive)
+        part = np.isfinite(drive.ahead('curvature', lead_s))
+        # Of a short drive the furthest; a whole turn would give each frame its own map again.
+        away = min(round(away_s * drive.preprocessing.rate_hz), len(drive) // 2)
         other = _with_maps(network, drive, np.roll(maps, -away, axis=0))
         without = _with_maps(network, drive, maps, feature)
-        clean.append(Scored(drive, part, answers))
-        silent.append(Scored(drive, part, without))
-        moved.append(degrees_apart(other, answers, drive)[part])
+        clean.append(Scored(drive, part, answers, lead_s))
+        silent.append(Scored(drive, part, without, lead_s))
+        moved.append(degrees_apart(other, answers, drive, lead_s)[part])
     own = score(clean, EvaluateConfig())
     return {
         'frames': own['frames'],
@@ -120,7 +128,8 @@ def _clean(network: Network, drive: Drive) -> tuple[Floats, Maps, Tensor, float]
         nonlocal total, weight
         features = _features(network, drive, chunk)
         output = network.answer(features, state)
-        openness = network.gating.openness(output.attention[0].flatten(1).log())  # (T, L)
+        log_attention = output.attention[0].flatten(1).clamp(min=LEAST).log()
+        openness = network.gating.openness(log_attention)  # (T, L)
         total += torch.einsum('tl,tld->d', openness, features[0]).double().cpu()
         weight += float(openness.sum())
         answers[chunk] = output.curvature[0].cpu().numpy()

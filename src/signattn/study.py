@@ -28,7 +28,11 @@ from signattn.evaluate import (
 from signattn.intervals import Interval, seed_block_interval
 from signattn.model import load
 from signattn.share import from_mapping, read_yaml, write_whole
-from signattn.train import TrainConfig, train
+from signattn.train import TrainConfig, describe_run, train
+from signattn.train.record import METRICS, RUN, different
+
+RESULT = 'evaluation.json'
+"""Written last: a run that has it is done."""
 
 Floats = NDArray[np.float64]
 Recipe = Callable[[Mapping[str, Any]], TrainConfig]
@@ -150,11 +154,13 @@ def run_study(
         What metrics.json says; ``table.md`` beside it.
 
     Raises:
-        ValueError: If the drives and the study don't go together, or a variant contradicts itself.
+        ValueError: If the drives and the study don't go together, a variant contradicts itself,
+            or the folder holds another study's runs.
     """
     if bool(test) == bool(config.folds):
         what = 'none with folds' if config.folds else 'at least one without folds'
         raise ValueError(f'drives to test on must be {what}, got {len(test)}')
+    _refuse_seen(folders, test)
     workers = workers or os.cpu_count() or 1
     place = Place(
         out,
@@ -163,12 +169,45 @@ def run_study(
         max(1, (os.cpu_count() or 1) // workers),
     )
     recipes = {run: _recipe(config, recipe, run, out) for run in _runs(config)}
+    for run, made in recipes.items():
+        if (out / run.folder / RESULT).is_file():
+            _refuse_other(out / run.folder / RUN, describe_run(folders, made))
     with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
-        _run_all(pool, config, recipes, place, report)
+        _run_all(pool, workers, config, recipes, place, report)
     metrics = compare(config, list(folders[0]), list(test), out)
     write_metrics(out / 'metrics.json', metrics)
     write_text(out / 'table.md', table(metrics))
     return metrics
+
+
+def _refuse_seen(folders: Sequence[Sequence[Drive]], test: Sequence[Drive]) -> None:
+    trained = {drive.frames_sha256: drive.path for folder in folders for drive in folder}
+    for drive in test:
+        if drive.frames_sha256 in trained:
+            raise ValueError(
+                f'drives to test on must not be trained on, got {drive.path}, which is '
+                f'{trained[drive.frames_sha256]}'
+            )
+
+
+def _refuse_other(path: Path, asked: Mapping[str, Any]) -> None:
+    """Refuse a run that is done with another recipe; what came into recipes since is no matter."""
+    recorded = {key: read_yaml(path)[key] for key in ('recipe', 'split', 'drives')}
+    changed = sorted(different(recorded, _shared(asked, recorded)))
+    if changed:
+        raise ValueError(
+            f'{path} must be of this study to be compared, got other {", ".join(changed)}: name '
+            'another --out'
+        )
+
+
+def _shared(mapping: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """What a mapping says to the keys of another one."""
+    return {
+        key: _shared(mapping[key], value) if isinstance(value, dict) else mapping[key]
+        for key, value in other.items()
+        if key in mapping
+    }
 
 
 def _runs(config: StudyConfig) -> list[Run]:
@@ -203,26 +242,35 @@ def _recipe(config: StudyConfig, recipe: Recipe, run: Run, out: Path) -> TrainCo
 
 def _run_all(
     pool: Executor,
+    workers: int,
     config: StudyConfig,
     recipes: Mapping[Run, TrainConfig],
     place: Place,
     report: Callable[[int, int], None],
 ) -> None:
-    """Every run once those are done that it begins from."""
+    """Every run once those are done that it begins from.
+
+    No more are handed over than can be done at once: those that follow from another keep their
+    place in the order, and when one fails nothing but what is under way has to end.
+    """
     waiting, done = list(recipes), set[Run]()
     under_way: dict[Future[None], Run] = {}
     report(0, len(recipes))
     while waiting or under_way:
-        for run in list(waiting):
-            start = config.start_of(run.variant)
-            if start is None or Run(start, run.fold, run.seed) in done:
-                waiting.remove(run)
-                under_way[pool.submit(do_run, run, recipes[run], place)] = run
+        ready = [run for run in waiting if _is_ready(config, run, done)]
+        for run in ready[: workers - len(under_way)]:
+            waiting.remove(run)
+            under_way[pool.submit(do_run, run, recipes[run], place)] = run
         finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
         for future in finished:
             future.result()
             done.add(under_way.pop(future))
         report(len(done), len(recipes))
+
+
+def _is_ready(config: StudyConfig, run: Run, done: set[Run]) -> bool:
+    start = config.start_of(run.variant)
+    return start is None or Run(start, run.fold, run.seed) in done
 
 
 def do_run(run: Run, recipe: TrainConfig, place: Place) -> None:
@@ -234,7 +282,7 @@ def do_run(run: Run, recipe: TrainConfig, place: Place) -> None:
         place: Where everything is.
     """
     folder = place.out / run.folder
-    if (folder / 'evaluation.json').is_file():
+    if (folder / RESULT).is_file():
         return
     torch.set_num_threads(place.threads)
     folders = [[Drive(path) for path in paths] for paths in place.data]
@@ -246,7 +294,7 @@ def do_run(run: Run, recipe: TrainConfig, place: Place) -> None:
     )
     answers = np.concatenate([np.where(item.part, item.curvature, np.nan) for item in scored])
     write_whole(folder / 'answers.npy', _npy(answers))
-    write_metrics(folder / 'evaluation.json', metrics)
+    write_metrics(folder / RESULT, metrics)
 
 
 def compare(
@@ -341,7 +389,7 @@ def _errors(config: StudyConfig, variant: str, drives: list[Drive], out: Path) -
 
 def _lead(folder: Path) -> float:
     """How much later the curvature is driven that a run's network predicts, s."""
-    return float(read_yaml(folder / 'run.yaml')['recipe']['target_lead_s'])
+    return float(read_yaml(folder / RUN)['recipe']['target_lead_s'])
 
 
 def _means(config: StudyConfig, variant: str, out: Path) -> dict[str, float]:
@@ -350,8 +398,8 @@ def _means(config: StudyConfig, variant: str, out: Path) -> dict[str, float]:
     for seed in range(config.seeds):
         for fold in range(config.folds or 1):
             folder = out / Run(variant, fold, seed).folder
-            row = json.loads((folder / 'evaluation.json').read_text())
-            validated = json.loads((folder / 'metrics.json').read_text()).get('mae_deg')
+            row = json.loads((folder / RESULT).read_text())
+            validated = json.loads((folder / METRICS).read_text()).get('mae_deg')
             rows.append(row | {'mae_deg_validation': validated})
     frames = [row['frames'] for row in rows]
     names = [name for name in rows[0] if name.startswith('mae_deg_')]

@@ -103,6 +103,16 @@ def test_stochastic_draws_signs_with_that_mean():
     assert_close(drawn.mean(0), torch.tensor([-0.5, 0.5]), atol=0.05, rtol=0)
 
 
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_black_picture_has_a_finite_gradient(kind):
+    """Without normalisation all features of an untrained network are 0 there."""
+    made = network(kind).train()
+    made(frames() * 0).curvature.sum().backward()
+    gradients = [p.grad for p in made.parameters() if p.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
 def test_stochastic_cannot_buy_certainty_by_size():
     made = gating('stochastic')
     features = torch.randn(1, CELLS, 3, generator=torch.Generator().manual_seed(0))

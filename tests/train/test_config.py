@@ -32,6 +32,10 @@ from signattn.train import TrainConfig
             'patience must be 0 where no part validates, got 2: set split.validate',
         ),
         (
+            {'patience': 2, 'objective': 'faithful', 'start': Path('m')},
+            'patience must be 0 with objective: faithful, whose answers stay the same, got 2',
+        ),
+        (
             {
                 'objective': 'faithful',
                 'start': Path('m'),

@@ -10,6 +10,7 @@ import torch
 
 from signattn.model import NetworkConfig
 from signattn.train.devices import Place, share_of_loss
+from signattn.train.loop import _Training
 from signattn.train.record import describe_run
 
 CODE = """
@@ -24,6 +25,7 @@ drive, out, recipe = sys.argv[1], Path(sys.argv[2]), json.loads(Path(sys.argv[3]
 recipe['network'] = NetworkConfig(**recipe['network'])
 recipe['augment'] = AugmentConfig(**recipe['augment'])
 recipe['split'] = Split('end', fraction=0.25, purge_s=0.0)
+recipe['start'] = recipe['start'] and Path(recipe['start'])
 gradients, real = [], torch.optim.Adam.step
 def step(self, *args):
     grads = [p.grad for group in self.param_groups for p in group['params']]
@@ -40,11 +42,13 @@ torch.save(gradients[:3], out.with_name(out.name + '-' + os.environ.get('RANK', 
 def gradients(drive, tiny, tmp_path):
     """Gives a function: the first gradients of a run with so many processes, and its files."""
     # No batch normalisation: on a CPU each process has statistics of its own.
-    recipe = replace(tiny, network=NetworkConfig(hidden=8, dropout=0.0), batch=4)
-    (tmp_path / 'recipe.json').write_text(json.dumps(describe_run([[drive]], recipe)['recipe']))
+    common = replace(tiny, network=NetworkConfig(hidden=8, dropout=0.0), batch=4)
     (tmp_path / 'code.py').write_text(CODE)
 
-    def run(world):
+    def run(world, **options):
+        recipe = replace(common, **options)
+        described = describe_run([[drive]], recipe)['recipe']
+        (tmp_path / 'recipe.json').write_text(json.dumps(described))
         out = tmp_path / f'run{world}'
         start = [sys.executable]
         if world > 1:
@@ -73,6 +77,22 @@ def test_two_processes_have_the_gradient_and_the_metrics_of_one(gradients):
     metrics = [json.loads((out / 'metrics.json').read_text()) for out in (one, two)]
     assert metrics[0]['frames'] == metrics[1]['frames'] == 20
     assert metrics[0]['mae_deg'] == pytest.approx(metrics[1]['mae_deg'], rel=1e-2)
+
+
+def test_two_processes_learn_one_map(gradients):
+    """Its loss isn't one pass through the network, so DistributedDataParallel takes no part."""
+    _, alone = gradients(1)
+    (first, second), _ = gradients(2, objective='faithful', start=alone / 'model')
+    for one, other in zip(first, second, strict=True):
+        assert one.abs().max() > 0
+        assert torch.equal(one, other)
+
+
+def test_every_process_needs_a_row(drive, tiny, tmp_path):
+    place = Place(torch.device('cpu'), rank=0, world=3)
+    text = '^batch must be at least 1 for each of 3 processes, got 2$'
+    with pytest.raises(ValueError, match=text):
+        _Training([[drive]], tmp_path, tiny, place, print)
 
 
 def test_one_process_takes_the_mean_itself():

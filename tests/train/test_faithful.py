@@ -50,6 +50,11 @@ def test_predictions_stay_the_same_to_the_bit_and_maps_do_not(drive, tiny, train
     assert {name.split('.')[0] for name in changed} == {'attention'}
 
 
+def test_the_last_map_is_kept_though_no_answer_gets_better(drive, tiny, trained, tmp_path):
+    recipe = replace(tiny, objective='faithful', start=trained, epochs=3)
+    assert train([[drive]], tmp_path / 'faithful', recipe)['epoch'] == 3
+
+
 def test_training_makes_the_map_truer():
     network = small(encoder_norm='batch')
     freeze_all_but_score(network)

@@ -292,6 +292,15 @@ def test_a_start_of_other_sizes(drive, tmp_path):
         train([[drive]], tmp_path / 'run', wider)
 
 
+def test_a_start_that_has_seen_what_is_kept_apart(drive, tmp_path):
+    train([[drive]], tmp_path / 'start', replace(TINY, split=Split('none')))
+    text = rf'^start must not be trained on what is kept apart of {drive.path}, got tiny with '
+    with pytest.raises(ValueError, match=text):
+        train([[drive]], tmp_path / 'run', replace(TINY, start=tmp_path / 'start' / 'model'))
+    unsplit = replace(TINY, start=tmp_path / 'start' / 'model', split=Split('none'))
+    train([[drive]], tmp_path / 'run', unsplit)
+
+
 def test_what_acts_begins_as_the_dense_network_it_starts_from(drive, tmp_path):
     dense = replace(TINY.network, attention='none_quant')
     train([[drive]], tmp_path / 'dense', replace(TINY, network=dense))
@@ -346,6 +355,23 @@ def test_patience_ends_a_training_that_gets_no_better(drive, tmp_path, monkeypat
     assert [row['epoch'] for row in log(tmp_path / 'run')] == ['1', '2', '3', '4']
 
 
+def test_what_lies_ahead_is_validated_as_it_is_evaluated(drive, tmp_path):
+    metrics = train([[drive]], tmp_path / 'run', replace(TINY, target_lead_s=0.4))
+    model = load(tmp_path / 'run' / 'model')
+    scored, _ = evaluate(model, [drive], EvaluateConfig(part='apart', windows=False))
+    assert metrics['frames'] == scored['frames'] == 12
+    assert metrics['mae_deg'] == pytest.approx(scored['mae_deg'])
+
+
+def test_what_lies_ahead_is_not_validated_on_the_test_part(drive, tmp_path):
+    # Frames 20 to 40 validate, 40 to 60 are kept apart, 0 to 20 are again.
+    split = Split('blocks', folds=3, fold=2, block_s=1.0, purge_s=0.0, validate=True)
+    config = replace(TINY, split=split, target_lead_s=0.2)
+    metrics = train([[drive]], tmp_path / 'run', config)
+    # The next fold is 0: frames 0 to 20 and 60 to 80, the last 4 of which have no label.
+    assert metrics['frames'] == 36
+
+
 def test_the_running_average_is_what_is_kept(drive, tmp_path):
     train([[drive]], tmp_path / 'plain', TINY)
     train([[drive]], tmp_path / 'still', replace(TINY, ema=0.999999))
@@ -362,10 +388,26 @@ def test_the_running_average_is_what_is_kept(drive, tmp_path):
 def test_a_loss_that_is_no_number(drive, tmp_path):
     with pytest.raises(
         FloatingPointError,
-        match=r'^loss must be finite, got .*diverged\.json names the sequences: lower learning_r',
+        match=r'^loss and gradient must be finite, got .*diverged\.json names the sequences: ',
     ):
         train([[drive]], tmp_path / 'run', replace(TINY, learning_rate=1e30))
     assert not (tmp_path / 'run' / 'model').exists()
+
+
+def test_a_gradient_that_is_no_number_names_its_own_batch(drive, tmp_path, monkeypatch):
+    real = module._Training._loss
+
+    def loss(training, *given):
+        summed, known, state = real(training, *given)
+        if training.position.step == 3:
+            zero = training.network.output.bias.sum() * 0
+            summed = summed + torch.where(zero == 0, 0.0, torch.sqrt(zero))  # 0, but 0 · ∞ back
+        return summed, known, state
+
+    monkeypatch.setattr(module._Training, '_loss', loss)
+    with pytest.raises(FloatingPointError, match=r'a norm of nan in step 3; .*diverged\.json'):
+        train([[drive]], tmp_path / 'run', TINY)
+    assert json.loads((tmp_path / 'run' / 'diverged.json').read_text())['step'] == 3
 
 
 @pytest.mark.parametrize('device', ['tpu', 'meta', 'cuda:99'])

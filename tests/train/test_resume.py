@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from signattn.model import NetworkConfig
-from signattn.train import train
+from signattn.train import loop, train
 from signattn.train.record import Record, describe_run
 from signattn.train.state import Position, newest_state, save_state
 
@@ -82,6 +82,70 @@ def test_killed_for_real(drive, recipe, tmp_path):
     assert not (out / 'metrics.json').exists()
     subprocess.run(command, check=True)
     assert files(out) == files(tmp_path / 'whole')
+
+
+@pytest.mark.parametrize('end', [1, 2, 3])
+def test_killed_between_the_last_step_of_an_epoch_and_its_end(
+    drive, recipe, tmp_path, monkeypatch, end
+):
+    """The budget of a network that acts must be that of the epoch's last step."""
+    network = NetworkConfig(
+        hidden=8, encoder_norm='batch', dropout=0.0, attention='topk', budget=20
+    )
+    recipe = replace(recipe, network=network, anneal=0.9)
+    train([[drive]], tmp_path / 'whole', recipe)
+    real = loop._Training._close_epoch
+
+    def kill(training, rate):
+        if training.position.epoch == end:
+            raise Killed
+        real(training, rate)
+
+    out = tmp_path / 'killed'
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Training, '_close_epoch', kill)
+        with pytest.raises(Killed):
+            train([[drive]], out, recipe)
+    train([[drive]], out, recipe, resume=True)
+    assert files(out) == files(tmp_path / 'whole')
+    errors = [
+        [line.split(',')[3] for line in (folder / 'log.csv').read_text().splitlines()]
+        for folder in (out, tmp_path / 'whole')
+    ]
+    assert errors[0] == errors[1]
+
+
+def test_killed_between_its_metrics_and_the_removal_of_its_states(drive, tiny, tmp_path):
+    train([[drive]], tmp_path / 'run', tiny)
+    save_state(tmp_path / 'run' / 'state', position(6), {'a': torch.zeros(1)}, keep=2)
+    train([[drive]], tmp_path / 'run', tiny, resume=True)
+    assert not (tmp_path / 'run' / 'state').exists()
+
+
+def test_killed_while_an_older_run_is_forgotten(drive, recipe, tmp_path, monkeypatch):
+    """Its states go before what says which run they are of."""
+    out = tmp_path / 'run'
+
+    def kill(progress):
+        if progress.step == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train([[drive]], out, recipe, kill)
+    real = type(out).unlink
+
+    def unlink(path, **options):
+        if path.name.startswith('state-'):
+            raise Killed
+        real(path, **options)
+
+    other = replace(recipe, seed=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(out), 'unlink', unlink)
+        with pytest.raises(Killed):
+            train([[drive]], out, other)
+    with pytest.raises(ValueError, match=r'to be resumed, got other recipe\.seed'):
+        train([[drive]], out, other, resume=True)
 
 
 def test_a_run_that_is_done_stays(drive, tiny, tmp_path):

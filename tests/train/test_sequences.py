@@ -1,12 +1,13 @@
 """What a training sees, from drives whose labels say which frame it is."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from signattn.augment import AugmentConfig
-from signattn.drive import Split
+from signattn.drive import Drive, Split
 from signattn.train import Sequences
 
 STEP_NS = 50_000_000
@@ -75,7 +76,8 @@ def test_each_batch_holds_the_shares_of_its_folders(write_drive, tiny):
 
 def test_other_folders_are_used_whole_and_validate_nothing(write_drive, tiny):
     real = write_drive(np.linspace(0.010, 0.011, 40), name='real')
-    rendered = write_drive(np.arange(40) / -1000.0, name='rendered')
+    grey = np.full((40, 80, 160, 3), 9, np.uint8)
+    rendered = write_drive(np.arange(40) / -1000.0, frames=grey, name='rendered')
     config = replace(tiny, shares=(1.0, 1.0), split=Split('end', fraction=0.5, purge_s=0.0))
     ends = [
         (row['drive'], row['start'] + 10)
@@ -84,6 +86,26 @@ def test_other_folders_are_used_whole_and_validate_nothing(write_drive, tiny):
     ]
     assert max(end for path, end in ends if path == str(real.path)) == 20
     assert max(end for path, end in ends if path == str(rendered.path)) == 40
+
+
+def test_a_copy_in_another_folder_brings_no_test_part_in(write_drive, tiny):
+    drive = write_drive(np.arange(40) / 1000.0)
+    shutil.copytree(drive.path, drive.path.with_name('copy'))
+    config = replace(tiny, split=Split('end', fraction=0.5, purge_s=0.0))
+    batches = drawn(Sequences([[drive], [Drive(drive.path.with_name('copy'))]], config))
+    assert len({row['drive'] for batch in batches for row in batch.origins}) == 2
+    assert max(batch.curvature.max() for batch in batches) < 0.020
+
+
+def test_a_drive_that_is_apart_as_a_whole_lends_no_picture(write_drive, tiny):
+    bright = np.full((15, 80, 160, 3), 255, np.uint8)
+    short = write_drive(np.arange(15) / 1000.0, frames=bright, name='short')
+    long = write_drive(np.arange(60) / 1000.0, name='long')
+    split = Split('blocks', folds=2, fold=0, block_s=1.0, purge_s=0.0)
+    augment = AugmentConfig(mirror=0.0, mask_training=1.0)
+    sequences = Sequences([[short, long]], replace(tiny, split=split, augment=augment))
+    rng = np.random.default_rng(0)
+    assert max(sequences._picture(rng).max() for _ in range(20)) == 0
 
 
 def test_other_folders_may_take_light_from_the_first(write_drive, tiny):
@@ -143,6 +165,29 @@ def test_the_label_can_lie_ahead(write_drive, tiny):
         known = np.isfinite(batch.curvature[:, 0])
         first = batch.curvature[known, 0]
         np.testing.assert_allclose(first, (np.array(starts)[known] + 10) / 1000.0, atol=1e-6)
+
+
+def test_a_label_ahead_is_none_of_what_is_apart(write_drive, tiny):
+    drive = write_drive(np.arange(80) / 1000.0)
+    # From frame 60 on it is apart.
+    batches = drawn(Sequences([[drive]], replace(tiny, target_lead_s=1.0)))
+    labels = np.concatenate([batch.curvature for batch in batches])
+    assert np.nanmin(labels) >= 0.020 - 1e-6
+    assert np.nanmax(labels) == pytest.approx(0.059)
+    assert np.isnan(labels).any()
+
+
+def test_at_twice_the_speed_the_label_lies_twice_as_far_ahead(write_drive, tiny):
+    drive = write_drive(np.arange(80) / 1000.0)
+    augment = AugmentConfig(mirror=0.0, max_skip=2)
+    config = replace(tiny, split=Split('none'), target_lead_s=0.5, augment=augment)
+    seen = set()
+    for batch in drawn(Sequences([[drive]], config)):
+        for row, labels in zip(batch.origins, batch.curvature, strict=True):
+            if np.isfinite(labels[0]):
+                ahead = labels[0] - row['start'] / 1000.0
+                seen.add((row['skip'], round(1000 * float(ahead))))
+    assert seen == {(1, 10), (2, 20)}
 
 
 def test_a_label_ahead_never_crosses_a_gap(write_drive):

@@ -144,7 +144,7 @@ class Gating(nn.Module):
     def _drawn(self, signed: Tensor, log_attention: Tensor) -> Tensor:
         """Signs drawn in training, with the gradient of their mean; the mean otherwise."""
         # Or the encoder would buy certainty by size.
-        size = signed.square().mean((-2, -1), keepdim=True).sqrt().clamp(min=1e-6)
+        size = signed.square().mean((-2, -1), keepdim=True).clamp(min=1e-12).sqrt()
         certain = (self._now_gain() * CELLS * log_attention.exp() / 2)[..., None]
         mean = torch.tanh(certain * signed / size)
         if not self.training:

@@ -117,6 +117,11 @@ class TrainConfig:
                 "network.attention must be 'sign' with objective: faithful, since the score may "
                 f'change nothing but the map, got {self.network.attention!r}'
             )
+        if self.patience and self.objective == 'faithful':
+            raise ValueError(
+                'patience must be 0 with objective: faithful, whose answers stay the same, '
+                f'got {self.patience}'
+            )
         if self.patience and self.split.kind != 'end' and not self.split.validate:
             raise ValueError(
                 'patience must be 0 where no part validates, got '

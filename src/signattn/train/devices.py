@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from signattn.stream import find_device
 
@@ -77,6 +77,21 @@ def taken_place(device: str) -> Iterator[Place]:
         yield Place(found, distributed.get_rank(), world)
     finally:
         distributed.destroy_process_group()
+
+
+def average_gradients(network: nn.Module, place: Place) -> None:
+    """What DistributedDataParallel does, for a loss that isn't one pass through the network.
+
+    Args:
+        network: With gradients; changed.
+        place: Which process it is.
+    """
+    if place.world == 1:
+        return
+    for parameter in network.parameters():
+        if parameter.grad is not None:
+            distributed.all_reduce(parameter.grad)
+            parameter.grad /= place.world
 
 
 def share_of_loss(summed: Tensor, known: Tensor, place: Place) -> Tensor:

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from signattn.drive import Drive, DriveError
+from signattn.drive import Drive, DriveError, Split
 from signattn.evaluate import EvaluateConfig, Scored, predict, score, write_metrics, write_text
 from signattn.model import Checkpoint, Network, Output, State, load, save
 from signattn.model.gating import ACTING
 from signattn.preprocess import scale
 from signattn.train.config import TrainConfig
-from signattn.train.devices import Place, share_of_loss, taken_place
+from signattn.train.devices import Place, average_gradients, share_of_loss, taken_place
 from signattn.train.faithful import faithful_loss, freeze_all_but_score, silent_twin
 from signattn.train.loss import summed_loss
 from signattn.train.record import (
@@ -110,6 +110,10 @@ class _Training:
         place: Place,
         report: Callable[[Progress], None],
     ) -> None:
+        if config.batch < place.world:
+            raise ValueError(
+                f'batch must be at least 1 for each of {place.world} processes, got {config.batch}'
+            )
         self.config, self.place, self.out, self.report = config, place, out, report
         self.folders = folders
         self.sequences = Sequences(folders, config)
@@ -142,6 +146,8 @@ class _Training:
             self.record.check_same()
             if (self.out / METRICS).is_file():
                 metrics: dict[str, Any] = json.loads((self.out / METRICS).read_text())
+                if self.place.first:
+                    _remove_states(self.out)
                 return metrics
             self._take_up()
         if self.place.first:
@@ -159,6 +165,7 @@ class _Training:
         """Take over the weights of another network; it stays as the teacher."""
         checkpoint = load(self.config.start or '')
         teacher = checkpoint.network.to(self.place.device).requires_grad_(requires_grad=False)
+        self._refuse_seen(checkpoint)
         ours, theirs = self.network.state_dict(), teacher.state_dict()
         for name, tensor in theirs.items():
             if name in ours and ours[name].shape != tensor.shape:
@@ -170,10 +177,27 @@ class _Training:
         self.network.load_state_dict(taken, strict=False)
         return teacher
 
+    def _refuse_seen(self, checkpoint: Checkpoint) -> None:
+        """Refuse a start that was trained on what this run keeps apart."""
+        training = checkpoint.training
+        split = Split(**training.get('split', {'kind': 'none'}))
+        theirs = {
+            entry['frames_sha256']: split if entry.get('split', True) else Split('none')
+            for entry in training.get('drives', [])
+        }
+        for drive in self.folders[0]:
+            seen = theirs.get(drive.frames_sha256)
+            if seen and (seen.parts(drive)[0] & self.config.split.parts(drive)[1]).any():
+                raise ValueError(
+                    f'start must not be trained on what is kept apart of {drive.path}, got '
+                    f'{checkpoint.name} with split {dataclasses.asdict(seen)}: train it with '
+                    'the same split'
+                )
+
     def _wrapped(self) -> nn.Module:
         if self.config.compile:
             self.network.encoder.compile(dynamic=False)
-        if self.place.world == 1:
+        if self.place.world == 1 or self.twin is not None:
             return self.network
         network: nn.Module = self.network
         if self.place.device.type == 'cuda':
@@ -209,7 +233,9 @@ class _Training:
                 mean = position.loss_sum / position.losses
                 self.report(Progress(position.epoch, position.step, self.steps, mean, rate))
             position.batch += 1
-            if config.save_batches and position.batch % config.save_batches == 0:
+            # Behind the last batch the epoch is closed first, and that is saved.
+            last = position.batch == self.sequences.batches
+            if config.save_batches and position.batch % config.save_batches == 0 and not last:
                 self._save()
         self._close_epoch(rate)
 
@@ -231,12 +257,14 @@ class _Training:
         loss, known, state = self._loss(frames, target, state)
         self.optimizer.zero_grad()
         share_of_loss(loss, known, place).backward()
-        if config.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        if self.twin is not None:
+            average_gradients(self.network, place)
+        largest = config.clip_norm or math.inf  # the norm is wanted in any case
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), largest))
         summed, counted = place.total(loss.item(), float(known))
         mean = summed / max(counted, 1.0)
-        if not math.isfinite(mean):
-            self._stop(batch, first, mean)
+        if not (math.isfinite(mean) and math.isfinite(norm)):
+            self._stop(batch, first, mean, norm)
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
@@ -281,22 +309,24 @@ class _Training:
         for group in self.optimizer.param_groups:
             group['lr'] = group['initial_lr'] * factor
 
-    def _stop(self, batch: Batch, first: int, mean: float) -> None:
+    def _stop(self, batch: Batch, first: int, mean: float, norm: float) -> None:
         """End a training that diverged, and leave behind on what."""
         path = self.out / 'diverged.json'
+        if self.place.world > 1:  # any process' rows may be to blame
+            batch = self.sequences.batch(self.position.epoch, self.position.batch)
         about = {
             'epoch': self.position.epoch,
             'batch': self.position.batch,
             'step': self.position.step,
-            'rank': self.place.rank,
             'first_frame_of_window': first,
             'rows': batch.origins,
         }
         if self.place.first:
             write_text(path, json.dumps(about, indent=2) + '\n')
         raise FloatingPointError(
-            f'loss must be finite, got {mean} in step {self.position.step}; '
-            f'{path} names the sequences: lower learning_rate, or set clip_norm'
+            f'loss and gradient must be finite, got {mean} and a norm of {norm} in step '
+            f'{self.position.step}; {path} names the sequences: lower learning_rate, or set '
+            'clip_norm'
         )
 
     def _close_epoch(self, rate: float) -> None:
@@ -324,7 +354,8 @@ class _Training:
         position = self.position
         # A network on its way to its budget isn't yet what it is to become.
         on_its_way = self.config.network.attention in ACTING and self.network.gating.progress < 1
-        if mae_deg is None or on_its_way:
+        # And where the map alone learns, the answers and their errors stay the same.
+        if mae_deg is None or on_its_way or self.twin is not None:
             position.best, position.waited = None, 0
         elif position.best is None or mae_deg < position.best:
             position.best, position.waited = mae_deg, 0
@@ -353,12 +384,14 @@ class _Training:
 
     def _validate(self) -> dict[str, Any]:
         """Score of the part that may be looked at."""
-        network = self._answering()
+        network, lead_s = self._answering(), self.config.target_lead_s
         scored = []
         for drive in self.folders[0]:
-            part = self.config.split.validation(drive) & np.isfinite(drive.column('curvature'))
+            part = self.config.split.validation(drive)
+            tested = self.config.split.parts(drive)[1] & ~part
+            part = part & np.isfinite(drive.ahead('curvature', lead_s, ~tested))
             if part.any():
-                scored.append(Scored(drive, part, predict(network, drive)))
+                scored.append(Scored(drive, part, predict(network, drive), lead_s))
         return score(scored, EvaluateConfig()) if scored else {}
 
     def _checkpoint(self, metrics: dict[str, Any]) -> Checkpoint:
@@ -376,18 +409,23 @@ class _Training:
         metrics = dict(load(self.out / MODEL).metrics)
         self.record.flush()
         write_metrics(self.out / METRICS, metrics)
-        for state in (self.out / STATES).glob('*'):
-            state.unlink()
-        (self.out / STATES).rmdir()
+        _remove_states(self.out)
         return metrics
 
 
-def _forget_older_run(out: Path) -> None:
-    """Remove what would pass for this run's."""
-    for file in (METRICS, EPOCHS, STEPS, RUN, f'{MODEL}/model.yaml', 'diverged.json'):
-        (out / file).unlink(missing_ok=True)
+def _remove_states(out: Path) -> None:
     for state in (out / STATES).glob('*'):
         state.unlink()
+    if (out / STATES).is_dir():
+        (out / STATES).rmdir()
+
+
+def _forget_older_run(out: Path) -> None:
+    """Remove what would pass for this run's; what says which run it was goes last."""
+    (out / METRICS).unlink(missing_ok=True)
+    _remove_states(out)
+    for file in (EPOCHS, STEPS, f'{MODEL}/model.yaml', 'diverged.json', RUN):
+        (out / file).unlink(missing_ok=True)
 
 
 def _check_together(drives: Sequence[Drive]) -> None:

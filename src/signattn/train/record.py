@@ -83,10 +83,10 @@ class Record:
         recorded = read_yaml(path) if path.is_file() else self._run
         if recorded == self._run:
             return
-        different = sorted(_different(recorded, self._run))
+        changed = sorted(different(recorded, self._run))
         raise ValueError(
             f'{path} must be of this recipe and these drives to be resumed, got other '
-            f'{", ".join(different)}: name another --out, or leave --resume out'
+            f'{", ".join(changed)}: name another --out, or leave --resume out'
         )
 
     def begin(self, step: int) -> None:
@@ -138,12 +138,13 @@ class Record:
             self._board.close()
 
 
-def _different(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
+def different(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
+    """Names of the keys whose values differ, those of mappings in mappings with dots."""
     names = set()
     for key in old.keys() | new.keys():
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
-            names |= {f'{key}.{name}' for name in _different(before, after)}
+            names |= {f'{key}.{name}' for name in different(before, after)}
         elif before != after:
             names.add(key)
     return names

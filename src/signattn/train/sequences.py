@@ -76,14 +76,18 @@ class Sequences:
                 f'got {config.shares}'
             )
         self._first = {drive.path: drive for drive in folders[0]}
-        self._labels = {
-            drive.path: drive.ahead('curvature_smooth', config.target_lead_s) for drive in whole[0]
-        }
+        # By what they show: a copy of the same drive must not bring its test part in.
+        split = {drive.frames_sha256 for drive in folders[0]}
         self._parts = {
             drive.path: config.split.parts(drive)[0]
-            if drive.path in self._first
+            if drive.frames_sha256 in split
             else np.ones(len(drive), bool)
             for drive in whole[0]
+        }
+        self._labels = {
+            (drive.path, skip): self._targets(drive, skip)
+            for drive in whole[0]
+            for skip in range(1, config.augment.max_skip + 1)
         }
         self._starts = [self._find(folder) for folder in self._folders]
         frames = sum(int(part.sum()) for part in self._parts.values())
@@ -95,7 +99,9 @@ class Sequences:
         Raises:
             DriveError: If there is no label, or all are alike.
         """
-        labels = np.concatenate([self._labels[path][part] for path, part in self._parts.items()])
+        labels = np.concatenate(
+            [self._labels[path, 1][part] for path, part in self._parts.items()]
+        )
         known = labels[np.isfinite(labels)]
         where = self._folders[0][0].path
         if not known.size:
@@ -161,7 +167,7 @@ class Sequences:
         place = min(int(np.searchsorted(starts.chances, rng.random())), len(starts.frame) - 1)
         drive, start = self._folders[folder][starts.drive[place]], int(starts.frame[place])
         chosen = slice(start, start + (config.sequence - 1) * skip + 1, skip)
-        frames, labels = drive.frames[chosen], self._labels[drive.path][chosen]
+        frames, labels = drive.frames[chosen], self._labels[drive.path, skip][chosen]
         if drive.path not in self._first:
             frames = fourier_exchange(frames, self._picture(rng), rng, config.augment)
         stretch = drive.preprocessing.stretch
@@ -173,8 +179,9 @@ class Sequences:
 
     def _picture(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Any picture to train on from the first folder, (80, 160, 3)."""
-        path, drive = list(self._first.items())[rng.integers(len(self._first))]
-        usable = np.flatnonzero(self._parts[path])
+        drives = [drive for path, drive in self._first.items() if self._parts[path].any()]
+        drive = drives[rng.integers(len(drives))]
+        usable = np.flatnonzero(self._parts[drive.path])
         return np.asarray(drive.frames[usable[rng.integers(len(usable))]])
 
     def _folder_of(self, row: int) -> int:
@@ -184,6 +191,11 @@ class Sequences:
         borders = np.cumsum(self._config.shares) / sum(self._config.shares)
         return int(np.searchsorted(borders, (row + 0.5) / self._config.batch))
 
+    def _targets(self, drive: Drive, skip: int) -> Floats:
+        """What is learned: driven later, as far later as it looks to be; none of what is apart."""
+        lead_s = self._config.target_lead_s * skip
+        return drive.ahead('curvature_smooth', lead_s, self._parts[drive.path])
+
     def _find(self, folder: Sequence[Drive]) -> dict[int, Starts]:
         config = self._config
         found: dict[int, Starts] = {}
@@ -191,7 +203,7 @@ class Sequences:
             length = (config.sequence - 1) * skip + 1
             frames = [windows(drive, length, self._parts[drive.path]) for drive in folder]
             if sum(map(len, frames)):
-                found[skip] = self._weighted(folder, frames, length)
+                found[skip] = self._weighted(folder, frames, skip)
         if not found:
             raise DriveError(
                 f'{folder[0].path}: the training part must have {config.sequence} frames without '
@@ -200,12 +212,12 @@ class Sequences:
         return found
 
     def _weighted(
-        self, folder: Sequence[Drive], frames: list[NDArray[np.int64]], length: int
+        self, folder: Sequence[Drive], frames: list[NDArray[np.int64]], skip: int
     ) -> Starts:
         """Chances of starts, by how rare the mean |curvature| of their sequences is."""
-        means = []
+        means, length = [], (self._config.sequence - 1) * skip + 1
         for drive, starts in zip(folder, frames, strict=True):
-            bends = np.abs(np.nan_to_num(self._labels[drive.path]))
+            bends = np.abs(np.nan_to_num(self._labels[drive.path, skip]))
             total = np.concatenate([[0.0], np.cumsum(bends)])
             means.append((total[starts + length] - total[starts]) / length)
         drives = np.repeat(np.arange(len(folder)), [len(starts) for starts in frames])
