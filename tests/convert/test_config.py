@@ -1,6 +1,8 @@
 """What tells drives apart: options, and the recording's content."""
 
+import math
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,24 @@ def test_options_that_change_no_drive_are_not_kept():
     assert options(replace(config, strict=True, side_cameras_deg=3.0)) == options(config)
     assert options(replace(config, reduced=True)) != options(config)
     assert options(config)['rate_hz'] == 20.0
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'text'),
+    [
+        ({'crop_top': 1.0}, 'crop_top must be in [0, 1), got 1.0'),
+        ({'rate_hz': 0.0}, 'rate_hz must be above 0, got 0.0'),
+        ({'max_gap_s': 0.0}, 'max_gap_s must be above 0, got 0.0'),
+        ({'smoothing': 0.0}, 'smoothing must be in (0, 1], got 0.0'),
+        ({'smoothing': 1.01}, 'smoothing must be in (0, 1], got 1.01'),
+        ({'assume_speed': -0.1}, '--assume-speed must be at least 0 m/s, got -0.1'),
+        ({'assume_speed': math.inf}, '--assume-speed must be at least 0 m/s, got inf'),
+        ({'side_cameras_deg': -1.0}, 'side_cameras_deg must be at least 0, got -1.0'),
+    ],
+)
+def test_options_that_cannot_be_are_refused_before_anything_is_read(wrong, text):
+    with pytest.raises(ValueError, match=f'^{re.escape(text)}$'):
+        ConvertConfig(**wrong)
 
 
 def test_of_definitions_the_content_counts_not_the_place(tmp_path):

@@ -46,7 +46,15 @@ class ConvertConfig(Selection):
     side_cameras_deg: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse corrections that aren't."""
+        """Refuse what can't be, also where a drive is there already or the option isn't needed."""
+        self.preprocessing()
+        if not self.max_gap_s > 0:
+            raise ValueError(f'max_gap_s must be above 0, got {self.max_gap_s}')
+        if not 0 < self.smoothing <= 1:
+            raise ValueError(f'smoothing must be in (0, 1], got {self.smoothing}')
+        speed = self.assume_speed
+        if speed is not None and not (math.isfinite(speed) and speed >= 0):
+            raise ValueError(f'--assume-speed must be at least 0 m/s, got {speed}')
         degrees = self.side_cameras_deg
         if degrees is not None and not (math.isfinite(degrees) and degrees >= 0):
             raise ValueError(f'side_cameras_deg must be at least 0, got {degrees}')
