@@ -234,6 +234,8 @@ def test_camera_rate(spoilt):
     assert kinds(at_rate(spoilt, ten - 0.1)) == ['rate_below_10_hz']
     assert kinds(at_rate(spoilt, ten + 0.1)) == ['slow_camera']
     assert kinds(at_rate(spoilt, share * 20 - 0.1)) == ['slow_camera']
+    (slow,) = findings(at_rate(spoilt, share * 20 - 0.1))
+    assert slow.remedy.endswith('or convert and drive at --rate 16')
     assert kinds(at_rate(spoilt, share * 20 + 0.1)) == []
 
 
