@@ -1,6 +1,7 @@
 """The command line: what it understands, how it refuses, and one drive from end to end."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -327,6 +328,21 @@ def test_a_drive_from_synth_to_score(capsys, tmp_path):
     assert 'warning: the model was trained on a drive that it is scored on' in (
         capsys.readouterr().err
     )
+
+
+def test_what_was_lost_or_taken_for_granted_is_said(capsys, tmp_path):
+    with BagWriter(tmp_path / 'bag', 'mcap') as writer:
+        for step in range(4):
+            writer.image(START + step * 50_000_000, np.zeros((80, 160, 3), np.uint8))
+            writer.steering(START + step * 50_000_000, 0.1, 10.0)
+    # The storage file is enough; and what is behind the cut is lost.
+    (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    (file,) = (tmp_path / 'bag').iterdir()
+    file.write_bytes(file.read_bytes()[:-40])
+    assert main(['convert', str(tmp_path / 'bag'), '--out', str(tmp_path / 'drives')]) == 0
+    err = capsys.readouterr().err
+    assert re.search('^note: bag: ', err, re.MULTILINE)
+    assert re.search(r'^warning: bag: \d+ lost, the first: ', err, re.MULTILINE)
 
 
 def test_a_recording_without_steering_is_converted_with_a_warning(capsys, tmp_path):

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from signattn.cli.options import add_options, build, new_parser, parse
 from signattn.cli.recipe import read_recipe
@@ -58,6 +58,9 @@ def _convert(arguments: list[str]) -> None:
     if len(rows) > 1 or not failed or parsed.json:
         write_metrics(parsed.out / 'metrics.json', rows)
         print_table(rows if parsed.json else [*map(short_row, rows)], as_json=parsed.json)
+    for made in rows:
+        for line in _remarks(made):
+            print(line, file=sys.stderr)
     unlabelled = [row['drive'] for row in rows if row.get('labelled') == 0]
     if unlabelled:
         warn(
@@ -70,6 +73,16 @@ def _convert(arguments: list[str]) -> None:
         raise ValueError(
             f'{len(rows)} drives must be made, got {len(failed)} that failed:\n{said}'
         )
+
+
+def _remarks(row: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a drive: its notes, and how much was lost, with the first."""
+    name = Path(row['drive']).name
+    lines = [f'note: {name}: {note}' for note in row.get('notes', [])]
+    if reports := row.get('reports'):
+        lost = row['unreadable'] + row['damaged']
+        lines.append(f'warning: {name}: {lost} lost, the first: {reports[0]}')
+    return lines
 
 
 def _show_converting(advance: Callable[..., None]) -> 'Callable[[ConvertProgress], None]':
