@@ -115,3 +115,11 @@ def test_a_projected_score_knows_no_such_bound():
     features[0, 100:] = -1.0
     got = attend(attention, features, torch.zeros(1, 1))
     assert (got.max() / got.min()).item() == pytest.approx(math.e**10, rel=1e-4)
+
+
+def test_log_attention_stays_whole_in_half_precision():
+    attention = Attention(8, 'projected', 1.0)
+    with torch.autocast('cpu', torch.bfloat16):
+        log = attention(attention.project(torch.rand(2, 200, 64)), torch.rand(2, 8))
+    assert log.dtype == torch.float32
+    torch.testing.assert_close(log.exp().sum(-1), torch.ones(2), rtol=0, atol=1e-5)

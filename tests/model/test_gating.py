@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from signattn.model import Network, NetworkConfig
 from signattn.model.encoder import CELLS
-from signattn.model.gating import ACTING, KINDS, WITHOUT, Gating
+from signattn.model.gating import ACTING, KINDS, WITHOUT, Gating, gate_figures
 
 LN_3 = math.log(3)
 
@@ -276,6 +276,23 @@ def test_equal_parameters():
     assert count('none_quant') == count('none_float')
     # Eight gates of four and one output for each of 6,400 more products, and the gate's bias.
     assert count('soft') - count('sign') == 6400 * (4 * 8 + 8 + 1 + 1)
+
+
+# Figures
+
+
+def test_figures_of_gates():
+    one = torch.full((CELLS,), 0.5 / (CELLS - 2))
+    first, second = one.clone(), one.clone()
+    first[:2] = torch.tensor([0.3, 0.2])
+    second[1:3] = torch.tensor([0.3, 0.2])
+    attention = torch.stack([first, second, second]).view(1, 3, 10, 20)
+    figures = gate_figures(gating('topk', budget=2), attention)
+    # One closes and one opens at the first of two steps.
+    assert figures['flips_per_frame'] == 1.0
+    assert figures['open_share'] == pytest.approx(2 / CELLS)
+    assert figures['logit_spread'] == pytest.approx(first.log().std().item(), rel=1e-5)
+    assert 'flips_per_frame' not in gate_figures(gating('topk'), attention[:, :1])
 
 
 # Refusals

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from signattn.augment import AugmentConfig
 from signattn.cli import main, read_recipe
@@ -325,6 +326,11 @@ def test_what_acts_begins_as_the_dense_network_it_starts_from(drive, tmp_path):
     with torch.no_grad():
         openness = sparse.gating.openness(sparse(shown).attention.flatten(2).log())
     assert openness.sum(-1).tolist() == [[20.0] * 4]
+    board = EventAccumulator(str(tmp_path / 'sparse' / 'tensorboard')).Reload()
+    shares = [event.value for event in board.Scalars('gates/open_share')]
+    assert len(shares) == 12
+    assert shares[0] == 1.0
+    assert shares[-1] == pytest.approx(0.1)
 
 
 def test_half_precision_leaves_the_encoder_whole(drive, tmp_path):

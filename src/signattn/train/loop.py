@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from signattn.drive import Drive, DriveError, Split
 from signattn.evaluate import EvaluateConfig, Scored, predict, score, write_metrics, write_text
 from signattn.model import Checkpoint, Network, Output, State, load, save
-from signattn.model.gating import ACTING
+from signattn.model.gating import ACTING, gate_figures
 from signattn.preprocess import scale
 from signattn.train.config import TrainConfig
 from signattn.train.devices import Place, average_gradients, share_of_loss, taken_place
@@ -133,6 +133,7 @@ class _Training:
             else None
         )
         self.taught: State | None = None
+        self.gates: dict[str, float] = {}
         self.optimizer = _optimizer(self.network, config)
         self.called = self._wrapped()
         self.position = Position()
@@ -245,7 +246,7 @@ class _Training:
         position.loss_sum += loss
         position.losses += 1
         if self.place.first:
-            self.record.step(position.step, position.epoch, loss)
+            self.record.step(position.step, position.epoch, loss, self.gates)
 
     def _step(self, batch: Batch, first: int, state: State | None) -> tuple[float, State]:
         """One window: forward, back, and a step of the optimiser."""
@@ -284,6 +285,8 @@ class _Training:
         self.network.train()
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
             output: Output = self.called(frames, state)
+        if config.network.attention in ACTING:
+            self.gates = gate_figures(self.network.gating, output.attention)
         unit = self.network.curvature_scale
         curvature = output.curvature.float()
         loss, known = summed_loss(curvature, target, unit, config.loss)

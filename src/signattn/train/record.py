@@ -104,10 +104,14 @@ class Record:
         self._steps = (self._out / STEPS).open('a', encoding='utf-8')
         self._board = SummaryWriter(str(self._out / BOARD), purge_step=step + 1)
 
-    def step(self, step: int, epoch: int, loss: float) -> None:
-        """Note the loss of a step, with all of its digits."""
+    def step(
+        self, step: int, epoch: int, loss: float, gates: Mapping[str, float] | None = None
+    ) -> None:
+        """Note the loss of a step, with all of its digits, and for TensorBoard what gates do."""
         self._steps.write(f'{step},{epoch},{loss!r}\n')
         self._board.add_scalar('loss', loss, step)
+        for name, value in (gates or {}).items():
+            self._board.add_scalar(f'gates/{name}', value, step)
 
     def epoch(self, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
         """Note an epoch.
