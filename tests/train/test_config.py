@@ -24,6 +24,8 @@ from signattn.train import TrainConfig
         ({'wide_factor': 0.0}, 'wide_factor must be above 0, got 0.0'),
         ({'clip_norm': -1.0}, 'clip_norm must be at least 0, got -1.0'),
         ({'balance': 1.1}, 'balance must be in [0, 1], got 1.1'),
+        ({'anneal': 0.0}, 'anneal must be in (0, 1], got 0.0'),
+        ({'anneal': 1.1}, 'anneal must be in (0, 1], got 1.1'),
         ({'ema': 1.0}, 'ema must be in [0, 1), got 1.0'),
         ({'keep': 0}, 'keep must be at least 1, got 0'),
         ({'shares': (0.0, 0.0)}, 'shares must be at least 0 and not all 0, got (0.0, 0.0)'),

@@ -167,6 +167,8 @@ def _train(arguments: list[str]) -> None:
             advance(progress.step, progress.steps, text)
 
         metrics = train(folders, parsed.out, config, report, resume=parsed.resume)
+    if not metrics:  # another process of torchrun's tells it
+        return
     print_table([metrics], as_json=False)
     print(f'model in {parsed.out / "model"}')
 

@@ -14,7 +14,8 @@ _AT_LEAST_0: tuple[str, Callable[[float], bool]] = ('at least 0', lambda value: 
 _AT_LEAST_1: tuple[str, Callable[[float], bool]] = ('at least 1', lambda value: value >= 1)
 _LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
     **dict.fromkeys(('epochs', 'batch', 'window', 'sequence', 'keep'), _AT_LEAST_1),
-    **dict.fromkeys(('learning_rate', 'wide_factor', 'anneal'), _ABOVE_0),
+    **dict.fromkeys(('learning_rate', 'wide_factor'), _ABOVE_0),
+    'anneal': ('in (0, 1]', lambda value: 0 < value <= 1),
     **dict.fromkeys(('clip_norm', 'target_lead_s', 'distill'), _AT_LEAST_0),
     **dict.fromkeys(('patience', 'workers', 'save_batches'), _AT_LEAST_0),
     'balance': ('in [0, 1]', lambda value: 0 <= value <= 1),

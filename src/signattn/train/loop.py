@@ -80,7 +80,7 @@ def train(
         resume: Continue the run in ``out`` as if it had never stopped; one that is done stays.
 
     Returns:
-        What metrics.json says.
+        What metrics.json says; nothing in other processes than the first.
 
     Raises:
         DriveError: If a drive can't be trained on, or the drives don't go together.
