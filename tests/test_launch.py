@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,9 @@ def displays():
     return [(d['Class'], d['Topic']) for d in manager['Displays'] if 'Topic' in d]
 
 
+SHOWN = ['/signattn/overlay', '/signattn/attention', '/signattn/path']
+
+
 @pytest.mark.ros
 def test_rviz_shows_what_is_published():
     import rclpy
@@ -176,11 +180,12 @@ def test_rviz_shows_what_is_published():
     drive = DriveNode(context=context, parameter_overrides=named)
     drive._advertise()
     overlay = OverlayNode(context=context)
-    published = dict(
-        topic
-        for node in (drive, overlay)
-        for topic in node.get_publisher_names_and_types_by_node(node.get_name(), '/')
-    )
+    # What a node knows of publishers, its own too, arrives a moment later.
+    published, deadline = {}, time.monotonic() + 20
+    while not published.keys() >= set(SHOWN) and time.monotonic() < deadline:
+        for node in (drive, overlay):
+            published |= dict(node.get_publisher_names_and_types_by_node(node.get_name(), '/'))
+        time.sleep(0.05)
     drive._release()
     for node in (drive, overlay):
         node.destroy_node()
@@ -191,11 +196,7 @@ def test_rviz_shows_what_is_published():
         'rviz_default_plugins/Path': ['nav_msgs/msg/Path'],
     }
     shown = displays()
-    assert [topic['Value'] for _, topic in shown] == [
-        '/signattn/overlay',
-        '/signattn/attention',
-        '/signattn/path',
-    ]
+    assert [topic['Value'] for _, topic in shown] == SHOWN
     for display, topic in shown:
         assert published[topic['Value']] == types[display]
         assert topic['Reliability Policy'] in ('Reliable', 'Best Effort')
