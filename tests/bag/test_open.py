@@ -120,3 +120,13 @@ def test_a_recording_that_cant_be_read_names_itself(tmp_path, monkeypatch):
     text = f"{path} must be readable, got [Errno 13] Permission denied: '{path}'"
     with pytest.raises(BagError, match=f'^{re.escape(text)}$'):
         open_recording(path)
+
+
+def test_definitions_must_be_in_a_folder_that_is_there(tmp_path):
+    path = bag(tmp_path / 'drive.bag')
+    gone = tmp_path / 'gone'
+    text = f'^--msg-path must be a folder with .msg files, got {gone}$'
+    with pytest.raises(BagError, match=text):
+        open_recording(path, Selection(msg_path=gone))
+    with open_recording(path, Selection(msg_path=tmp_path)) as recording:  # not needed here
+        assert len(list(recording.images())) == COUNT

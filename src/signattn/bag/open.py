@@ -41,6 +41,8 @@ def open_recording(
 def _open(path: Path, selection: Selection) -> Recording:
     if not path.exists():
         raise BagError(f'{path} must be a bag or an image folder, got nothing there')
+    if selection.msg_path and not selection.msg_path.is_dir():
+        raise BagError(f'--msg-path must be a folder with .msg files, got {selection.msg_path}')
     try:
         if path.is_dir() and not (path / METADATA).exists():
             for name, table in TABLES.items():
