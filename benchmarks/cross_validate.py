@@ -24,10 +24,9 @@ from signattn.evaluate import (
     evaluate,
     predict,
     score,
-    write_metrics,
 )
 from signattn.model import load
-from signattn.share import read_yaml
+from signattn.share import read_yaml, write_metrics
 from signattn.train import describe_run, train
 
 FOLDS = 5

@@ -1,7 +1,6 @@
 """Scores by hand: networks whose answer is known on paper."""
 
 import csv
-import json
 import math
 import re
 from dataclasses import asdict
@@ -20,7 +19,6 @@ from signattn.evaluate import (
     evaluate,
     predict,
     score,
-    write_metrics,
     write_predictions,
 )
 from signattn.model import Checkpoint, Network, NetworkConfig, Output
@@ -335,21 +333,6 @@ def test_predictions_are_those_of_the_stream(write_drive, checkpoint, monkeypatc
 
 
 # Files
-
-
-def test_metrics_are_written_whole(tmp_path):
-    write_metrics(tmp_path / 'new' / 'metrics.json', {'mae_deg': 1.5, 'mae_deg_low': None})
-    (file,) = (tmp_path / 'new').iterdir()
-    assert json.loads(file.read_text()) == {'mae_deg': 1.5, 'mae_deg_low': None}
-    write_metrics(file, {'mae_deg': 2.5})
-    assert json.loads(file.read_text()) == {'mae_deg': 2.5}
-
-
-@pytest.mark.parametrize('value', [NAN, math.inf])
-def test_metrics_are_numbers(tmp_path, value):
-    with pytest.raises(ValueError, match='JSON compliant'):
-        write_metrics(tmp_path / 'metrics.json', {'mae_deg': value})
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_predictions_are_a_row_for_every_frame(write_drive, tmp_path):

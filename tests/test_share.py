@@ -1,5 +1,7 @@
 """Data files are found, and YAML becomes dataclasses without forgiving a misspelt key."""
 
+import json
+import math
 import re
 import sys
 from dataclasses import dataclass, field
@@ -7,7 +9,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from signattn import share
-from signattn.share import from_mapping, read_yaml, share_path, unknown_key, write_whole
+from signattn.share import (
+    from_mapping,
+    read_yaml,
+    share_path,
+    unknown_key,
+    write_metrics,
+    write_whole,
+)
 
 
 @dataclass(frozen=True)
@@ -121,3 +130,18 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside(tmp_path):
     write_whole(path, b'new')
     assert path.read_bytes() == b'new'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_metrics_are_written_whole(tmp_path):
+    write_metrics(tmp_path / 'new' / 'metrics.json', {'mae_deg': 1.5, 'mae_deg_low': None})
+    (file,) = (tmp_path / 'new').iterdir()
+    assert json.loads(file.read_text()) == {'mae_deg': 1.5, 'mae_deg_low': None}
+    write_metrics(file, {'mae_deg': 2.5})
+    assert json.loads(file.read_text()) == {'mae_deg': 2.5}
+
+
+@pytest.mark.parametrize('value', [math.nan, math.inf])
+def test_metrics_are_numbers(tmp_path, value):
+    with pytest.raises(ValueError, match='JSON compliant'):
+        write_metrics(tmp_path / 'metrics.json', {'mae_deg': value})
+    assert list(tmp_path.iterdir()) == []

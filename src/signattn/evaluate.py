@@ -3,8 +3,7 @@
 import csv
 import dataclasses
 import io
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from signattn.drive import Drive, DriveError, Split, windows
-from signattn.model import Checkpoint, Network, State
+from signattn.model import Checkpoint, Network, Output, State
 from signattn.motion import fit_weight, image_motion
 from signattn.preprocess import NS_PER_S, Preprocessing, scale
-from signattn.share import write_whole
+from signattn.share import write_text
 from signattn.stream import find_device
 from signattn.vehicle import steering_from_curvature
 
@@ -78,16 +77,30 @@ def predict(network: Network, drive: Drive) -> Floats:
     """
     device = network.curvature_scale.device
     curvature = np.empty(len(drive))
+
+    def answer(chunk: slice, state: State | None) -> State:
+        frames = torch.from_numpy(scale(drive.frames[chunk])[None]).to(device)
+        output: Output = network(frames, state)
+        curvature[chunk] = output.curvature[0].cpu().numpy()
+        return output.state
+
+    drive_through(drive, answer)
+    return curvature
+
+
+def drive_through(drive: Drive, answer: Callable[[slice, State | None], State]) -> None:
+    """Answer all frames in order, the state carried; afresh behind a gap.
+
+    Args:
+        drive: The drive.
+        answer: Answers a chunk of frames, from the state before it, which is None at a beginning;
+            gives the state behind it. No gradient is kept.
+    """
     with torch.inference_mode():
         for stretch in drive.stretches():
             state: State | None = None
             for start in range(stretch.start, stretch.stop, _CHUNK):
-                chunk = slice(start, min(start + _CHUNK, stretch.stop))
-                frames = torch.from_numpy(scale(drive.frames[chunk])[None]).to(device)
-                output = network(frames, state)
-                state = output.state
-                curvature[chunk] = output.curvature[0].cpu().numpy()
-    return curvature
+                state = answer(slice(start, min(start + _CHUNK, stretch.stop)), state)
 
 
 def evaluate(
@@ -371,19 +384,6 @@ def _answer_windows(network: Network, drive: Drive, orders: NDArray[np.int64]) -
     return answers
 
 
-def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Write metrics.json; it appears only when whole.
-
-    Args:
-        path: The file.
-        metrics: Numbers with units in their keys; NaN is refused.
-
-    Raises:
-        ValueError: If a number is NaN or infinite.
-    """
-    write_text(path, json.dumps(metrics, indent=2, allow_nan=False) + '\n')
-
-
 def write_predictions(path: Path, scored: list[Scored]) -> None:
     """Write one row a frame: drive, stamp, what was driven and predicted, and whether it counts.
 
@@ -408,14 +408,3 @@ def _rows(item: Scored) -> Iterator[tuple[object, ...]]:
         *columns, item.curvature, item.part, strict=True
     ):
         yield drive.name, int(stamp), angle, truth, predicted, int(counts)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file; it appears only when whole.
-
-    Args:
-        path: The file.
-        text: What it holds.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text.encode())

@@ -1,6 +1,5 @@
 """Whether the attended cells carry the answer: the leak test."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from signattn.evaluate import (
     Scored,
     check_preprocessing,
     degrees_apart,
+    drive_through,
     lead_of,
     score,
 )
@@ -23,7 +23,6 @@ from signattn.model.encoder import CELLS, CHANNELS, COLUMNS, ROWS
 from signattn.preprocess import scale
 from signattn.stream import find_device
 
-_CHUNK = 64  # frames that go through the network at once
 MOVES = 0.01
 """Least change of the answer by another map, as a share of the zero predictor's error."""
 SILENT = 0.95
@@ -136,7 +135,7 @@ def _clean(network: Network, drive: Drive) -> tuple[Floats, Maps, Tensor, float]
         maps[chunk] = output.attention[0].cpu().numpy()
         return output.state
 
-    _drive_through(drive, answer)
+    drive_through(drive, answer)
     return answers, maps, total, weight
 
 
@@ -156,17 +155,8 @@ def _with_maps(
         answers[chunk] = output.curvature[0].cpu().numpy()
         return output.state
 
-    _drive_through(drive, answer)
+    drive_through(drive, answer)
     return answers
-
-
-def _drive_through(drive: Drive, answer: Callable[[slice, State | None], State]) -> None:
-    """Answer all frames in order, the state carried; afresh behind a gap."""
-    with torch.inference_mode():
-        for stretch in drive.stretches():
-            state: State | None = None
-            for start in range(stretch.start, stretch.stop, _CHUNK):
-                state = answer(slice(start, min(start + _CHUNK, stretch.stop)), state)
 
 
 def _features(network: Network, drive: Drive, chunk: slice) -> Tensor:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -116,6 +117,34 @@ def write_whole(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file and the folders above it; it appears only when whole.
+
+    Args:
+        path: The file.
+        text: What it holds.
+
+    Raises:
+        OSError: If it can't be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.encode())
+
+
+def write_metrics(path: Path, metrics: Any) -> None:
+    """Write metrics.json; it appears only when whole.
+
+    Args:
+        path: The file.
+        metrics: Numbers with units in their keys, or rows of such; NaN is refused.
+
+    Raises:
+        ValueError: If a number is NaN or infinite.
+        OSError: If it can't be written.
+    """
+    write_text(path, json.dumps(metrics, indent=2, allow_nan=False) + '\n')
 
 
 def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str) -> T:

@@ -22,12 +22,10 @@ from signattn.evaluate import (
     blocks_of,
     errors_deg,
     evaluate,
-    write_metrics,
-    write_text,
 )
 from signattn.intervals import Interval, seed_block_interval
 from signattn.model import load
-from signattn.share import from_mapping, read_yaml, write_whole
+from signattn.share import from_mapping, read_yaml, write_metrics, write_text, write_whole
 from signattn.train import TrainConfig, describe_run, train
 from signattn.train.record import METRICS, RUN, different
 

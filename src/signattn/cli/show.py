@@ -49,13 +49,6 @@ class Bar:
         )
 
 
-def write_metrics(path: Path, metrics: Any) -> None:
-    """Write a table's numbers as JSON beside it; the file appears only when whole."""
-    from signattn.share import write_whole
-
-    write_whole(path, (json.dumps(metrics, indent=2) + '\n').encode())
-
-
 def warn(text: str) -> None:
     """Print a warning on stderr."""
     print(f'warning: {text}', file=sys.stderr)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from signattn.cli.options import add_options, build, new_parser, parse
 from signattn.cli.recipe import read_recipe
-from signattn.cli.show import Bar, print_columns, print_table, warn, write_metrics
+from signattn.cli.show import Bar, print_columns, print_table, warn
+from signattn.share import write_metrics
 
 if TYPE_CHECKING:
     from signattn.convert import Progress as ConvertProgress
@@ -205,7 +206,7 @@ def _study(arguments: list[str]) -> None:
 
 def _evaluate(arguments: list[str]) -> None:
     from signattn.drive import open_drives
-    from signattn.evaluate import EvaluateConfig, evaluate, write_metrics, write_predictions
+    from signattn.evaluate import EvaluateConfig, evaluate, write_predictions
     from signattn.model import load
 
     parser = new_parser('evaluate')
@@ -226,7 +227,6 @@ def _evaluate(arguments: list[str]) -> None:
 
 def _leak(arguments: list[str]) -> None:
     from signattn.drive import open_drives
-    from signattn.evaluate import write_metrics
     from signattn.leak import LeakConfig, leak_test
     from signattn.model import load
 

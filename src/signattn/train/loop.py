@@ -17,10 +17,11 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from signattn.drive import Drive, DriveError, Split
-from signattn.evaluate import EvaluateConfig, Scored, predict, score, write_metrics, write_text
+from signattn.evaluate import EvaluateConfig, Scored, predict, score
 from signattn.model import Checkpoint, Network, Output, State, load, save
 from signattn.model.gating import ACTING, gate_figures
 from signattn.preprocess import scale
+from signattn.share import write_metrics, write_text
 from signattn.train.config import TrainConfig
 from signattn.train.devices import Place, average_gradients, share_of_loss, taken_place
 from signattn.train.faithful import faithful_loss, freeze_all_but_score, silent_twin

@@ -13,8 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 import signattn
 from signattn.drive import Drive
-from signattn.evaluate import write_text
-from signattn.share import read_yaml
+from signattn.share import read_yaml, write_text
 from signattn.train.config import TrainConfig
 
 RUN, METRICS, EPOCHS, STEPS = 'run.yaml', 'metrics.json', 'log.csv', 'steps.csv'
