@@ -1,6 +1,7 @@
 """Several processes answer for one: two of them under gloo, against a single one."""
 
 import json
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -105,3 +106,27 @@ def test_one_process_takes_the_mean_itself():
 def test_a_place_knows_whether_it_writes():
     assert Place(torch.device('cpu')).first
     assert not Place(torch.device('cpu'), rank=1, world=2).first
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='mallopt is of glibc')
+def test_freed_memory_is_kept():
+    code = (
+        'import sys\n'
+        'from pathlib import Path\n'
+        'from signattn.train.devices import keep_memory\n'
+        "resident = lambda: int(Path('/proc/self/statm').read_text().split()[1]) * 4096\n"
+        "if sys.argv[1] == 'kept': assert keep_memory()\n"
+        'before = resident()\n'
+        'piece = bytearray(b"1") * 100_000_000\n'
+        'del piece\n'
+        'print(resident() - before)\n'
+    )
+    left = [
+        int(
+            subprocess.run(
+                [sys.executable, '-c', code, how], check=True, capture_output=True
+            ).stdout
+        )
+        for how in ('kept', 'given back')
+    ]
+    assert left[0] > 90_000_000 > 10_000_000 > left[1]

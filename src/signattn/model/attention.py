@@ -56,31 +56,31 @@ class Attention(nn.Module):
         return projected
 
     def forward(self, projected: Tensor, h: Tensor) -> Tensor:
-        """Log of the attention of one step, exact also where α underflows.
+        """Log of the attention, exact also where α underflows.
 
         Args:
-            projected: (B, L, K) float32, as ``project`` gives it.
-            h: (B, hidden) float32, the LSTM's hidden state before the step.
+            projected: (..., L, K) float32, as ``project`` gives it.
+            h: (..., hidden) float32, the LSTM's hidden state before the step.
 
         Returns:
-            (B, L) float32, log α; α sums to 1.
+            (..., L) float32, log α; α sums to 1.
         """
         # Of bfloat16, neighbouring values near log 1/200 would be 3 % of α apart.
         logits = self.score(projected, h).float() / self.temperature
         return torch.log_softmax(logits, dim=-1)
 
     def score(self, projected: Tensor, h: Tensor) -> Tensor:
-        """Logits of one step.
+        """Logits.
 
         Args:
-            projected: (B, L, K) float32.
-            h: (B, hidden) float32.
+            projected: (..., L, K) float32.
+            h: (..., hidden) float32.
 
         Returns:
-            (B, L) float32.
+            (..., L) float32.
         """
         recurrent: Tensor = self.from_state(h)
         if self.to_score is not None:
-            scored: Tensor = self.to_score(torch.tanh(projected + recurrent[:, None]))
+            scored: Tensor = self.to_score(torch.tanh(projected + recurrent[..., None, :]))
             return scored.squeeze(-1)
-        return torch.tanh(projected.squeeze(-1) + recurrent)  # recurrent (B, 1) or (B, L)
+        return torch.tanh(projected.squeeze(-1) + recurrent)  # recurrent (..., 1) or (..., L)

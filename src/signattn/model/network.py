@@ -13,9 +13,7 @@ from signattn.model.attention import Attention, Score
 from signattn.model.encoder import CELLS, CHANNELS, COLUMNS, ROWS, Encoder
 from signattn.model.gating import ACTING, FLOAT, KINDS, WITHOUT, Gating, Kind
 from signattn.model.quantize import quantize
-
-State = tuple[Tensor, Tensor]
-"""(h, c), each (B, hidden): the LSTM's state before the next frame."""
+from signattn.model.recurrence import State, run_lstm, run_lstm_stepwise
 
 
 class Output(NamedTuple):
@@ -246,25 +244,31 @@ class Network(nn.Module):
         projected = (
             self.attention.project(features) if self.attention else features
         )  # (B, T, L, K)
-        given = None if attention is None else attention.flatten(2).log().unbind(1)
+        known = self._known(projected, attention)
         if state is None:
-            openness = self._first_openness(projected[:, 0], None if given is None else given[0])
+            first = None if known is None else known[:, 0]
+            openness = self._first_openness(projected[:, 0], first)
             state = self.initial_state(features[:, 0], openness)
-        h, c = state
+        if known is None:
+            log_attention = list[Tensor]()
+            steps = zip(projected.unbind(1), signed.unbind(1), amplitude.unbind(1), strict=True)
 
-        curvatures, attentions = [], []
-        # Unbound once: the gradient of indexing in the loop would be as large as all steps.
-        per_step = zip(projected.unbind(1), signed.unbind(1), amplitude.unbind(1), strict=True)
-        for t, (step_projected, step_signed, step_amplitude) in enumerate(per_step):
-            attended = given[t] if given else self._attend(step_projected, h)  # (B, L), log α
-            products = self.gating(step_signed, step_amplitude, attended)  # (B, L, C), Eq. 9
-            products = self.dropout(products.flatten(1))  # (B, L·C)
-            before = h
-            h, c = self.lstm(products, (h, c))
-            curvatures.append(self._answer(before, h, products))
-            attentions.append(attended.exp())
-        stacked = torch.stack(attentions, 1).unflatten(2, (ROWS, COLUMNS))
-        return Output(torch.stack(curvatures, 1), stacked, (h, c))
+            def make(h: Tensor) -> Tensor:
+                step_projected, step_signed, step_amplitude = next(steps)
+                log_attention.append(self._attend(step_projected, h))
+                return self._products(step_signed, step_amplitude, log_attention[-1])
+
+            products, hidden, state = run_lstm_stepwise(self.lstm, make, state, shape[:2])
+            known = torch.stack(log_attention, 1)
+        else:
+            products = self._products(signed, amplitude, known)  # (B, T, L·C)
+            hidden, state = run_lstm(self.lstm, products, state)
+            if attention is None:
+                known = self._attend(projected, hidden[:, :-1])
+        # Contiguous: products of views differ in the last bit with where the weights lie.
+        before, behind = hidden[:, :-1].contiguous(), hidden[:, 1:].contiguous()
+        curvature = self._answer(before, behind, products)
+        return Output(curvature, known.exp().unflatten(2, (ROWS, COLUMNS)), state)
 
     def initial_state(self, features: Tensor, openness: Tensor | None = None) -> State:
         """State before the first frame, from the mean of its features.
@@ -297,12 +301,31 @@ class Network(nn.Module):
             log_attention = self._attend(projected, nothing)
         return self.gating.openness(log_attention)
 
+    def _known(self, projected: Tensor, attention: Tensor | None) -> Tensor | None:
+        """Log α, (B, T, L), where it needn't be known of one step after the other; else None.
+
+        Without a gradient the paper's α has no part in the products: any will do, and the maps
+        follow from the states.
+        """
+        if attention is not None:
+            return attention.flatten(2).log()
+        inert = self.config.attention == 'sign' and not torch.is_grad_enabled()
+        if self.attention is None or inert:
+            return projected.new_full(projected.shape[:3], -math.log(CELLS))
+        return None
+
     def _attend(self, projected: Tensor, h: Tensor) -> Tensor:
-        """Log α, (B, L); uniform where the network has no attention."""
+        """Log α, (..., L); uniform where the network has no attention."""
         if self.attention is None:
-            return projected.new_full(projected.shape[:2], -math.log(CELLS))
+            return projected.new_full(projected.shape[:-1], -math.log(CELLS))
         log_attention: Tensor = self.attention(projected, h)
         return log_attention
+
+    def _products(self, signed: Tensor, amplitude: Tensor, log_attention: Tensor) -> Tensor:
+        """x̂, (..., L·C), of Eq. 9."""
+        products: Tensor = self.gating(signed, amplitude, log_attention).flatten(-2)
+        dropped: Tensor = self.dropout(products)
+        return dropped
 
     def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """What the sign is taken of, and the quantised amplitude (Eqs. 5 and 6)."""
@@ -316,7 +339,7 @@ class Network(nn.Module):
         return signed, quantize(amplitude, 0.0, self.range_b, self.config.bits)
 
     def _answer(self, before: Tensor, behind: Tensor, products: Tensor) -> Tensor:
-        """Curvature from the states before and behind the frame and its products, (B,)."""
+        """Curvature, (B, T), from the states before and behind the frames and their products."""
         if self.last is None:
             answer: Tensor = self.output(torch.sigmoid(self.gate(before)) * products)  # Eq. 10
         else:

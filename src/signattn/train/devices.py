@@ -1,5 +1,6 @@
 """One process or several under torchrun, each with a device."""
 
+import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,28 @@ def taken_place(device: str) -> Iterator[Place]:
         yield Place(found, distributed.get_rank(), world)
     finally:
         distributed.destroy_process_group()
+
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
+
+
+def keep_memory() -> bool:
+    """Keep memory that was freed, for the rest of the process, instead of giving it back.
+
+    Every step of a training frees tens of MB and asks for the same again. glibc maps pieces of
+    that size anew each time, and the system fills each page with zeros first: on a CPU that was a
+    quarter of the time.
+
+    Returns:
+        Whether the C library has such a setting.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # musl; macOS; Windows
+        return False
+    most = 2**31 - 1
+    settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, most), (_TOP_PAD, 2**28))
+    return all(mallopt(name, value) for name, value in settings)
 
 
 def average_gradients(network: nn.Module, place: Place) -> None:

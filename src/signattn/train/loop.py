@@ -23,7 +23,13 @@ from signattn.model.gating import ACTING, gate_figures
 from signattn.preprocess import scale
 from signattn.share import write_metrics, write_text
 from signattn.train.config import TrainConfig
-from signattn.train.devices import Place, average_gradients, share_of_loss, taken_place
+from signattn.train.devices import (
+    Place,
+    average_gradients,
+    keep_memory,
+    share_of_loss,
+    taken_place,
+)
 from signattn.train.faithful import faithful_loss, freeze_all_but_score, silent_twin
 from signattn.train.loss import summed_loss
 from signattn.train.record import (
@@ -94,6 +100,7 @@ def train(
     if config.start is None and (config.distill or config.objective == 'faithful'):
         what = 'distill' if config.distill else 'objective: faithful'
         raise ValueError(f'start must name a model with {what}, got none')
+    keep_memory()
     with taken_place(config.device) as place:
         training = _Training(folders, out, config, place, report)
         with contextlib.closing(training.record):
@@ -460,7 +467,8 @@ def _optimizer(network: Network, config: TrainConfig) -> torch.optim.Optimizer:
             {'params': group, 'lr': rate, 'initial_lr': rate}
             for group, rate in zip(groups, rates, strict=True)
             if group
-        ]
+        ],
+        fused=True,
     )
 
 

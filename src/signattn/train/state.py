@@ -146,6 +146,11 @@ def scatter(
         index, _, moment = name.partition('.')
         moments.setdefault(int(index), {})[moment] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {'state': moments})
+    # The fused step goes through memory in the order of the weights, which may be channels last.
+    for weight, taken in optimizer.state.items():
+        for name, moment in taken.items():
+            if moment.shape == weight.shape:
+                taken[name] = torch.empty_like(weight).copy_(moment)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
