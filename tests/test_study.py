@@ -278,3 +278,32 @@ def test_a_run_that_fails_is_an_error(drive, tmp_path):
     base = TrainConfig(network=NetworkConfig(hidden=4), sequence=500, window=5, device='cpu')
     with pytest.raises(ValueError, match='the training part must have 500 frames without a gap'):
         run_study(config, lambda _: replace(base), [[drive]], [], tmp_path / 'out', workers=1)
+
+
+def test_a_study_begins_from_an_earlier_one(drive, write_drive, study_file, tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (160, 80, 160, 3), np.uint8)
+    rendered = write_drive(0.01 * np.sin(np.arange(160) / 6), frames=pictures, name='rendered')
+    study_file.write_text(
+        'recipe: recipe.yaml\nvariants: {dense: {network.attention: none_quant}}\n'
+        'folds: 0\nseeds: 2\nblock_s: 1.0\n'
+    )
+    earlier, out = tmp_path / 'earlier', tmp_path / 'later'
+    arguments = ['study', str(study_file), '--data', str(rendered.path)]
+    assert main([*arguments, '--test', str(drive.path), '--out', str(earlier)]) == 0
+    study_file.write_text(
+        STUDY.replace('start: none_quant', 'start: before/dense').replace('seeds: 2', 'seeds: 1')
+    )
+    arguments = ['study', str(study_file), '--data', str(drive.path), '--out', str(out)]
+    assert main([*arguments, '--before', str(earlier)]) == 0
+    for fold in (0, 1):
+        run = load(out / 'topk' / f'fold{fold}-seed0' / 'model').training
+        assert run['recipe']['start'] == str(earlier / 'dense' / 'fold0-seed0' / 'model')
+
+
+def test_an_earlier_study_must_be_named(drive, study_file, tmp_path, capsys):
+    study_file.write_text(STUDY.replace('start: none_quant', 'start: before/dense'))
+    arguments = ['study', str(study_file), '--data', str(drive.path), '--out', str(tmp_path / 'o')]
+    assert main(arguments) == 1
+    assert 'since start of topk is before/dense, got none: name it with --before' in (
+        capsys.readouterr().err
+    )

@@ -31,6 +31,8 @@ from signattn.train.record import METRICS, RUN, different
 
 RESULT = 'evaluation.json'
 """Written last: a run that has it is done."""
+BEFORE = 'before/'
+"""Ahead of the name of a variant: that of an earlier study."""
 
 Floats = NDArray[np.float64]
 Recipe = Callable[[Mapping[str, Any]], TrainConfig]
@@ -45,7 +47,8 @@ class StudyConfig:
         recipe: The recipe that all share: a file, relative to the study's own place.
         variants: Name of each variant, and what it changes in the recipe, named as on the command
             line. ``start`` names another variant: the run of the same fold and seed whose weights
-            are the first ones. The first variant is the one that the others are compared with.
+            are the first ones; ``before/NAME`` that of an earlier study without folds, of the
+            same seed. The first variant is the one that the others are compared with.
         folds: Folds over blocks of the first data folder's drives, each tested on what the others
             trained on; 0 to test on drives apart from those that are trained on.
         seeds: Seeds 0 to this, without it; each variant has the same ones.
@@ -70,16 +73,17 @@ class StudyConfig:
             raise ValueError(f'seeds must be at least 1, got {self.seeds}')
         for name, changes in self.variants.items():
             start = (changes or {}).get('start')
-            if start is not None and start not in self.variants:
+            earlier = str(start).startswith(BEFORE)
+            if start is not None and not earlier and start not in self.variants:
                 known = ', '.join(self.variants)
                 raise ValueError(f'start of {name} must be a variant ({known}), got {start!r}')
         for name in self.variants:
             self._refuse_circle(name)
 
     def start_of(self, variant: str) -> str | None:
-        """The variant whose runs this one's begin from."""
+        """The variant of this study whose runs this one's begin from."""
         start: str | None = (self.variants[variant] or {}).get('start')
-        return start
+        return None if start is None or start.startswith(BEFORE) else start
 
     def _refuse_circle(self, variant: str) -> None:
         passed = [variant]
@@ -133,6 +137,7 @@ def run_study(
     test: Sequence[Drive],
     out: Path,
     *,
+    before: Path | None = None,
     workers: int = 0,
     report: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> dict[str, Any]:
@@ -145,6 +150,7 @@ def run_study(
         test: Drives to test on; none with folds.
         out: Folder of the study; runs in it that are done are not done again, those that broke
             off are continued.
+        before: Folder of an earlier study, for a ``start`` that names one.
         workers: Runs side by side; 0 for one a core.
         report: Called with the number of runs that are done and of all.
 
@@ -166,7 +172,7 @@ def run_study(
         tuple(drive.path for drive in test),
         max(1, (os.cpu_count() or 1) // workers),
     )
-    recipes = {run: _recipe(config, recipe, run, out) for run in _runs(config)}
+    recipes = {run: _recipe(config, recipe, run, out, before) for run in _runs(config)}
     for run, made in recipes.items():
         if (out / run.folder / RESULT).is_file():
             _refuse_other(out / run.folder / RUN, describe_run(folders, made))
@@ -218,10 +224,20 @@ def _runs(config: StudyConfig) -> list[Run]:
     ]
 
 
-def _recipe(config: StudyConfig, recipe: Recipe, run: Run, out: Path) -> TrainConfig:
+def _recipe(
+    config: StudyConfig, recipe: Recipe, run: Run, out: Path, before: Path | None
+) -> TrainConfig:
     changes = dict(config.variants[run.variant] or {})
     start = changes.pop('start', None)
-    if start is not None:
+    if start is not None and start.startswith(BEFORE):
+        if before is None:
+            raise ValueError(
+                f'before must be the folder of a study, since start of {run.variant} is {start}, '
+                'got none: name it with --before'
+            )
+        first = before / Run(start.removeprefix(BEFORE), 0, run.seed).folder
+        changes['start'] = str(first / 'model')
+    elif start is not None:
         changes['start'] = str(out / Run(start, run.fold, run.seed).folder / 'model')
     split = Split('none')
     if config.folds:

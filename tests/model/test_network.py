@@ -414,6 +414,19 @@ def test_initialisation_is_xavier_and_remembers():
     assert network.lstm.bias_ih.tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * 16
 
 
+def test_a_readout_that_begins_at_zero_learns():
+    network, frames = small(readout_init='zero'), drive(steps=2)
+    assert not network(frames).curvature.any()
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    for _ in range(2):  # W_β moves first, and W_α follows
+        optimizer.zero_grad()
+        (network(frames).curvature - 1).square().sum().backward()
+        optimizer.step()
+    assert network.output.weight.all()
+    assert network.gate.weight.any()
+    assert network.encoder.layers[0].weight.grad.any()
+
+
 def test_the_forget_gate_remembers_at_first():
     network = toy()
     network.lstm.bias_ih.copy_(small(hidden=1).lstm.bias_ih)
@@ -469,6 +482,7 @@ def test_frames_of_another_shape_are_refused(shape):
         ),
         ({'conv2_kernel': 4}, 'conv2_kernel must be one of (3, 5), got 4'),
         ({'encoder_norm': None}, "encoder_norm must be one of ('none', 'batch'), got None"),
+        ({'readout_init': 'small'}, "readout_init must be one of ('xavier', 'zero'), got 'small'"),
         ({'hidden': 0}, 'hidden must be an integer of at least 1, got 0'),
         ({'hidden': 8.0}, 'hidden must be an integer of at least 1, got 8.0'),
         ({'bits': 0}, 'bits must be an integer in 1..24, got 0'),

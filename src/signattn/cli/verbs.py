@@ -185,6 +185,7 @@ def _study(arguments: list[str]) -> None:
         '--data', type=Path, nargs='+', required=True, help='drives, or folders of drives'
     )
     parser.add_argument('--test', type=Path, help='drives to test on, where there are no folds')
+    parser.add_argument('--before', type=Path, help='earlier study, for start: before/VARIANT')
     parser.add_argument('--out', type=Path, required=True, help='folder of the study')
     parser.add_argument('--workers', type=int, default=0, help='runs side by side; 0: one a core')
     parsed = parse(parser, arguments)
@@ -198,6 +199,7 @@ def _study(arguments: list[str]) -> None:
             folders,
             test,
             parsed.out,
+            before=parsed.before,
             workers=parsed.workers,
             report=advance,
         )

@@ -38,6 +38,7 @@ _CHOICES = {
     'score': ('projected', 'bounded', 'bounded_per_cell'),
     'conv2_kernel': (3, 5),
     'encoder_norm': ('none', 'batch'),
+    'readout_init': ('xavier', 'zero'),
 }
 _QUANTISED = tuple(kind for kind in KINDS if kind not in FLOAT)
 _ATTENDING = tuple(kind for kind in KINDS if kind not in WITHOUT)
@@ -76,6 +77,9 @@ class NetworkConfig:
         learn_range: Whether b is trained.
         conv2_kernel: 3 (Table 1) or 5 (Fig. 3).
         encoder_norm: ``none`` (the paper names none) or ``batch``.
+        readout_init: First weights of W_α and W_β: ``xavier`` (the paper), or ``zero``. Drawn at
+            random they leave noise in the sum over thousands of products that few steps of
+            training don't take out again.
         dropout: Probability with which a product x̂ is dropped in training, in [0, 1).
     """
 
@@ -93,6 +97,7 @@ class NetworkConfig:
     learn_range: bool = False
     conv2_kernel: int = 3
     encoder_norm: Literal['none', 'batch'] = 'none'
+    readout_init: Literal['xavier', 'zero'] = 'xavier'
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
@@ -139,7 +144,9 @@ class NetworkConfig:
 
 PRESETS: dict[str, Callable[[], NetworkConfig]] = {
     'paper': NetworkConfig,
-    'demo': lambda: NetworkConfig(hidden=64, encoder_norm='batch', dropout=0.0),
+    'demo': lambda: NetworkConfig(
+        hidden=64, encoder_norm='batch', readout_init='zero', dropout=0.0
+    ),
 }
 """``paper``: the network of the paper. ``demo``: the same, small and normalised."""
 
@@ -155,7 +162,7 @@ class Network(nn.Module):
     """
 
     def __init__(self, config: NetworkConfig) -> None:
-        """Build the network with Xavier initialisation.
+        """Build the network, initialised as the configuration says.
 
         Args:
             config: Which network.
@@ -189,6 +196,9 @@ class Network(nn.Module):
                 nn.init.xavier_uniform_(parameter)
             elif name.endswith(('bias', 'bias_ih', 'bias_hh')):
                 nn.init.zeros_(parameter)
+        if self.config.readout_init == 'zero':
+            nn.init.zeros_(self.gate.weight)
+            nn.init.zeros_(self.output.weight)
         with torch.no_grad():
             hidden = self.config.hidden
             self.lstm.bias_ih[hidden : 2 * hidden] = 1.0  # forget gate: remember at first
