@@ -277,7 +277,12 @@ def test_drives_of_two_preprocessings(drive, write_drive, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('options', 'what'), [({'distill': 1.0}, 'distill'), ({'objective': 'faithful'}, 'objective')]
+    ('options', 'what'),
+    [
+        ({'distill': 1.0}, 'distill'),
+        ({'freeze_encoder': True}, 'freeze_encoder'),
+        ({'objective': 'faithful'}, 'objective'),
+    ],
 )
 def test_recipes_that_need_a_start(drive, tmp_path, options, what):
     text = rf'^start must name a model with {what}.*, got none$'
@@ -300,6 +305,22 @@ def test_a_start_that_has_seen_what_is_kept_apart(drive, tmp_path):
         train([[drive]], tmp_path / 'run', replace(TINY, start=tmp_path / 'start' / 'model'))
     unsplit = replace(TINY, start=tmp_path / 'start' / 'model', split=Split('none'))
     train([[drive]], tmp_path / 'run', unsplit)
+
+
+def test_a_frozen_encoder_stays_as_it_was_and_the_rest_learns(drive, tmp_path):
+    train([[drive]], tmp_path / 'start', TINY)
+    start = tmp_path / 'start' / 'model'
+    config = replace(TINY, start=start, freeze_encoder=True, ema=0.5)
+    train([[drive]], tmp_path / 'run', config)
+    before, after = (load(path).network for path in (start, tmp_path / 'run' / 'model'))
+    theirs = after.encoder.state_dict()  # with the statistics of its normalisation
+    assert all(
+        torch.equal(value, theirs[name]) for name, value in before.encoder.state_dict().items()
+    )
+    for part in ('attention', 'lstm', 'gate', 'output'):
+        theirs = getattr(after, part).state_dict()
+        for name, value in getattr(before, part).state_dict().items():
+            assert not torch.equal(value, theirs[name]), (part, name)
 
 
 def test_what_acts_begins_as_the_dense_network_it_starts_from(drive, tmp_path):

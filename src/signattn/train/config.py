@@ -56,6 +56,8 @@ class TrainConfig:
         patience: Epochs without a better validation after which the training ends; 0 for never.
         start: Checkpoint whose weights are the first ones; what it lacks (a score, say) is drawn.
         distill: Weight of the distance to the answers of ``start``, beside the labels.
+        freeze_encoder: Leave the convolutions and their statistics as ``start`` has them: what
+            stands behind them learns several times as fast.
         objective: ``curvature``, or ``faithful``: train the score alone for a map that is
             sufficient and necessary; needs ``start``.
         anneal: Share of the steps over which budget, threshold or gain reach their own values.
@@ -88,6 +90,7 @@ class TrainConfig:
     patience: int = 0
     start: Path | None = None
     distill: float = 0.0
+    freeze_encoder: bool = False
     objective: Literal['curvature', 'faithful'] = 'curvature'
     anneal: float = 0.6
     precision: Literal['fp32', 'bf16'] = 'fp32'

@@ -97,8 +97,13 @@ def train(
         FloatingPointError: If the loss is no longer a number; ``diverged.json`` names the batch.
     """
     _check_together([drive for folder in folders for drive in folder])
-    if config.start is None and (config.distill or config.objective == 'faithful'):
-        what = 'distill' if config.distill else 'objective: faithful'
+    needs = {
+        'distill': config.distill,
+        'freeze_encoder': config.freeze_encoder,
+        'objective: faithful': config.objective == 'faithful',
+    }
+    if config.start is None and any(needs.values()):
+        what = next(name for name, needed in needs.items() if needed)
         raise ValueError(f'start must name a model with {what}, got none')
     keep_memory()
     with taken_place(config.device) as place:
@@ -129,6 +134,8 @@ class _Training:
         self.network = Network(config.network).to(place.device)
         self.network.curvature_scale.fill_(self.sequences.scale())
         self.teacher = self._start() if config.start else None
+        if config.freeze_encoder:
+            self.network.encoder.requires_grad_(requires_grad=False)
         self.twin: Network | None = None
         if config.objective == 'faithful':
             freeze_all_but_score(self.network)
@@ -291,6 +298,8 @@ class _Training:
             count = torch.tensor(target.numel(), device=device)
             return loss * count, count, state
         self.network.train()
+        if config.freeze_encoder:
+            self.network.encoder.eval()
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
             output: Output = self.called(frames, state)
         if config.network.attention in ACTING:
