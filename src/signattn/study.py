@@ -196,7 +196,8 @@ def _refuse_seen(folders: Sequence[Sequence[Drive]], test: Sequence[Drive]) -> N
 
 def _refuse_other(path: Path, asked: Mapping[str, Any]) -> None:
     """Refuse a run that is done with another recipe; what came into recipes since is no matter."""
-    recorded = {key: read_yaml(path)[key] for key in ('recipe', 'split', 'drives')}
+    kept = ('recipe', 'split', 'drives', 'start_sha256')
+    recorded = {key: value for key, value in read_yaml(path).items() if key in kept}
     changed = sorted(different(recorded, _shared(asked, recorded)))
     if changed:
         raise ValueError(

@@ -264,7 +264,9 @@ def test_labels_in_the_part_kept_apart_only(write_drive, tmp_path):
 def test_drives_of_two_vehicles(drive, write_drive, vehicle, tmp_path):
     bus = replace(vehicle, name='bus')
     other = write_drive(winding(), car=bus, name='other')
-    text = f'{other.path}: vehicle must be that of {drive.path}, {vehicle}, got {bus}'
+    text = (
+        f"{other.path}: name of the vehicle must be {vehicle.name!r} as in {drive.path}, got 'bus'"
+    )
     refuses([drive, other], tmp_path / 'run', TINY, text)
 
 
@@ -272,7 +274,10 @@ def test_drives_of_two_preprocessings(drive, write_drive, tmp_path):
     wide = write_drive(winding(), preprocessing=Preprocessing(aspect_ratio=2.0), name='wide')
     train([[drive, wide]], tmp_path / 'fine', TINY)  # another aspect ratio is no matter
     cut = write_drive(winding(), preprocessing=Preprocessing(crop_top=0.5), name='cut')
-    text = f'{cut.path}: preprocessing must be that of {drive.path}, '
+    text = (
+        f'{cut.path}: crop_top of the preprocessing must be {Preprocessing().crop_top} as in '
+        f'{drive.path}, got 0.5'
+    )
     refuses([drive, cut], tmp_path / 'run', TINY, text)
 
 

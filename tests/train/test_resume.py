@@ -225,3 +225,15 @@ def test_what_was_noted_behind_the_state_is_forgotten(tmp_path):
     record.close()
     lines = (tmp_path / 'steps.csv').read_text().splitlines()
     assert lines == ['step,epoch,loss', f'1,1,{1 / 3!r}', f'2,1,{2 / 3!r}', '3,1,9.0']
+
+
+def test_a_start_that_was_moved_is_still_the_same(drive, tiny, tmp_path):
+    train([[drive]], tmp_path / 'start', tiny)
+    config = replace(tiny, start=tmp_path / 'start' / 'model')
+    train([[drive]], tmp_path / 'run', config)
+    moved = replace(config, start=(tmp_path / 'start').rename(tmp_path / 'moved') / 'model')
+    assert train([[drive]], tmp_path / 'run', moved, resume=True)
+    train([[drive]], tmp_path / 'other', replace(tiny, seed=1))
+    other = replace(config, start=tmp_path / 'other' / 'model')
+    with pytest.raises(ValueError, match='got other start_sha256: name another --out'):
+        train([[drive]], tmp_path / 'run', other, resume=True)

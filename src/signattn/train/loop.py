@@ -453,14 +453,16 @@ def _check_together(drives: Sequence[Drive]) -> None:
     for drive in drives:
         drive.require_labels()
         for name in ('vehicle', 'preprocessing'):
-            ours, theirs = getattr(first, name), getattr(drive, name)
-            if name == 'preprocessing':
-                ours = dataclasses.replace(ours, aspect_ratio=None)
-                theirs = dataclasses.replace(theirs, aspect_ratio=None)
-            if ours != theirs:
-                raise DriveError(
-                    f'{drive.path}: {name} must be that of {first.path}, {ours}, got {theirs}'
-                )
+            ours, theirs = (
+                dataclasses.asdict(getattr(one, name)) | {'aspect_ratio': None}
+                for one in (first, drive)
+            )
+            for key, value in ours.items():
+                if theirs[key] != value:
+                    raise DriveError(
+                        f'{drive.path}: {key} of the {name} must be {value!r} as in {first.path}, '
+                        f'got {theirs[key]!r}'
+                    )
 
 
 def _optimizer(network: Network, config: TrainConfig) -> torch.optim.Optimizer:

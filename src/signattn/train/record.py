@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 import signattn
 from signattn.drive import Drive
+from signattn.model.checkpoint import DESCRIPTION
 from signattn.share import read_yaml, write_text
 from signattn.train.config import TrainConfig
 
@@ -35,7 +36,7 @@ def describe_run(folders: Sequence[Sequence[Drive]], config: TrainConfig) -> dic
     split = recipe.pop('split')
     recipe['start'] = None if config.start is None else str(config.start)
     recipe['shares'] = None if config.shares is None else list(config.shares)
-    return {
+    run: dict[str, Any] = {
         'recipe': recipe,
         'split': split,
         'drives': [
@@ -55,6 +56,9 @@ def describe_run(folders: Sequence[Sequence[Drive]], config: TrainConfig) -> dic
             'python': platform.python_version(),
         },
     }
+    if config.start is not None:
+        run['start_sha256'] = read_yaml(config.start / DESCRIPTION)['weights']['sha256']
+    return run
 
 
 class Record:
@@ -80,9 +84,9 @@ class Record:
         """
         path = self._out / RUN
         recorded = read_yaml(path) if path.is_file() else self._run
-        if recorded == self._run:
-            return
         changed = sorted(different(recorded, self._run))
+        if not changed:
+            return
         raise ValueError(
             f'{path} must be of this recipe and these drives to be resumed, got other '
             f'{", ".join(changed)}: name another --out, or leave --resume out'
@@ -142,8 +146,13 @@ class Record:
 
 
 def different(old: Mapping[str, Any], new: Mapping[str, Any]) -> set[str]:
-    """Names of the keys whose values differ, those of mappings in mappings with dots."""
+    """Names of the keys whose values differ, those of mappings in mappings with dots.
+
+    A start of the same weights is the same one wherever it lies.
+    """
     names = set()
+    if 'start_sha256' in old and 'start_sha256' in new:
+        old, new = ({**run, 'recipe': {**run['recipe'], 'start': ''}} for run in (old, new))
     for key in old.keys() | new.keys():
         before, after = old.get(key), new.get(key)
         if isinstance(before, dict) and isinstance(after, dict):
