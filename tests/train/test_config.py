@@ -27,6 +27,23 @@ from signattn.train import TrainConfig
         ({'anneal': 0.0}, 'anneal must be in (0, 1], got 0.0'),
         ({'anneal': 1.1}, 'anneal must be in (0, 1], got 1.1'),
         ({'ema': 1.0}, 'ema must be in [0, 1), got 1.0'),
+        ({'pictures': -1}, 'pictures must be at least 0, got -1'),
+        ({'pictures_batch': 0}, 'pictures_batch must be at least 1, got 0'),
+        (
+            {'pictures': 1, 'distill': 1.0},
+            'pictures must be 0 with distill, which goes on from another network, got 1',
+        ),
+        (
+            {'pictures': 1, 'freeze_encoder': True},
+            'pictures must be 0 with freeze_encoder, which goes on from another network, got 1',
+        ),
+        (
+            {'pictures': 1, 'objective': 'faithful', 'start': Path('m')},
+            (
+                'pictures must be 0 with objective: faithful, which leaves all but the score as '
+                'it is, got 1'
+            ),
+        ),
         ({'keep': 0}, 'keep must be at least 1, got 0'),
         ({'shares': (0.0, 0.0)}, 'shares must be at least 0 and not all 0, got (0.0, 0.0)'),
         (

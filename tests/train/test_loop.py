@@ -23,6 +23,7 @@ from signattn.preprocess import Preprocessing
 from signattn.train import Sequences, TrainConfig, train
 from signattn.train import loop as module
 from signattn.train.devices import Place
+from signattn.train.record import describe_run
 
 RECIPES = sorted((Path(__file__).parents[2] / 'config' / 'train').glob('*.yaml'))
 TINY = TrainConfig(
@@ -328,6 +329,28 @@ def test_a_frozen_encoder_stays_as_it_was_and_the_rest_learns(drive, tmp_path):
             assert not torch.equal(value, theirs[name]), (part, name)
 
 
+def test_single_pictures_come_first_and_then_the_encoder_stays(drive, tmp_path):
+    config = replace(TINY, pictures=2, pictures_batch=4)
+    seen = []
+    train([[drive]], tmp_path, config, seen.append)
+    # 60 pictures by 4, twice; then 6 sequences by 2, of two windows each.
+    parts = dict.fromkeys((it.pictures, it.epochs, it.steps) for it in seen)
+    assert list(parts) == [(True, 2, 30), (False, config.epochs, 6 * config.epochs)]
+    first, last = (load(path / 'model') for path in (tmp_path / 'pictures', tmp_path))
+    theirs = last.network.encoder.state_dict()
+    for name, value in first.network.encoder.state_dict().items():
+        assert torch.equal(value, theirs[name]), name
+    assert not torch.equal(first.network.lstm.weight_hh, last.network.lstm.weight_hh)
+    # It is known by the recipe that was asked for.
+    assert last.training['recipe'] == describe_run([[drive]], config)['recipe']
+    assert (last.training['recipe']['pictures'], last.training['recipe']['start']) == (2, None)
+
+
+def test_the_last_epoch_over_single_pictures_is_kept(drive, tmp_path):
+    train([[drive]], tmp_path, replace(TINY, pictures=3))
+    assert json.loads((tmp_path / 'pictures' / 'metrics.json').read_text())['epoch'] == 3
+
+
 def test_what_acts_begins_as_the_dense_network_it_starts_from(drive, tmp_path):
     dense = replace(TINY.network, attention='none_quant')
     train([[drive]], tmp_path / 'dense', replace(TINY, network=dense))
@@ -485,6 +508,8 @@ def test_every_recipe_trains(path, parsed, monkeypatch, drive, tmp_path):
         'sequence': 4,
         'device': 'cpu',
     }
+    if read_recipe(path).pictures:
+        small |= {'pictures': 1, 'pictures_batch': 2}
     options = [text for key in small for text in (f'--{key}', str(small[key]))]
     if path.stem in STARTED:
         dense = NetworkConfig(
@@ -498,7 +523,7 @@ def test_every_recipe_trains(path, parsed, monkeypatch, drive, tmp_path):
     config = parsed(path, *options)
     assert (config.network.hidden, config.epochs, config.device) == (4, 1, 'cpu')
     monkeypatch.setattr(Sequences, 'epoch', lambda it, *_: [it.batch(1, 0)])
-    train([[drive]], tmp_path / 'run', config)
+    train([[drive]] * len(config.shares or [1]), tmp_path / 'run', config)
     assert load(tmp_path / 'run' / 'model').network.config == config.network
 
 

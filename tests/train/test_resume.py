@@ -58,6 +58,36 @@ def test_stopped_at_any_step_it_ends_the_same(drive, recipe, tmp_path, stop):
     assert not (out / 'state').exists()
 
 
+@pytest.mark.parametrize('pictures', [False, True])
+def test_stopped_in_either_part_it_ends_the_same(drive, recipe, tmp_path, pictures):
+    recipe = replace(recipe, pictures=1, pictures_batch=4)
+    train([[drive]], tmp_path / 'whole', recipe)
+
+    def kill(progress):
+        if progress.pictures == pictures and progress.step == 4:
+            raise Killed
+
+    out = tmp_path / 'killed'
+    with pytest.raises(Killed):
+        train([[drive]], out, recipe, kill)
+    assert (out / 'pictures' / 'metrics.json').exists() != pictures
+    train([[drive]], out, recipe, resume=True)
+    assert files(out) == files(tmp_path / 'whole')
+
+
+def test_an_older_run_is_forgotten_before_the_first_part(drive, recipe, tmp_path):
+    recipe = replace(recipe, pictures=1, pictures_batch=4)
+    train([[drive]], tmp_path, recipe)
+
+    def kill(_progress):
+        raise Killed
+
+    with pytest.raises(Killed):
+        train([[drive]], tmp_path, replace(recipe, seed=1), kill)
+    assert not (tmp_path / 'metrics.json').exists()
+    assert not (tmp_path / 'model' / 'model.yaml').exists()
+
+
 def test_killed_for_real(drive, recipe, tmp_path):
     train([[drive]], tmp_path / 'whole', recipe)
     (tmp_path / 'recipe.json').write_text(json.dumps(describe_run([[drive]], recipe)['recipe']))

@@ -161,8 +161,9 @@ def _train(arguments: list[str]) -> None:
 
         def report(progress: Progress) -> None:
             held_out = '' if progress.mae_deg is None else f'  {progress.mae_deg:.2f}° held out'
+            what = 'pictures, epoch' if progress.pictures else 'epoch'
             text = (
-                f'epoch {progress.epoch}/{config.epochs}  loss {progress.loss:.3f}  '
+                f'{what} {progress.epoch}/{progress.epochs}  loss {progress.loss:.3f}  '
                 f'{progress.frames_per_s:.0f} frames/s{held_out}'
             )
             advance(progress.step, progress.steps, text)

@@ -1,7 +1,7 @@
 """The recipe of a training."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,8 @@ _AT_LEAST_0: tuple[str, Callable[[float], bool]] = ('at least 0', lambda value: 
 _AT_LEAST_1: tuple[str, Callable[[float], bool]] = ('at least 1', lambda value: value >= 1)
 _LIMITS: dict[str, tuple[str, Callable[[float], bool]]] = {
     **dict.fromkeys(('epochs', 'batch', 'window', 'sequence', 'keep'), _AT_LEAST_1),
+    'pictures': _AT_LEAST_0,
+    'pictures_batch': _AT_LEAST_1,
     **dict.fromkeys(('learning_rate', 'wide_factor'), _ABOVE_0),
     'anneal': ('in (0, 1]', lambda value: 0 < value <= 1),
     **dict.fromkeys(('clip_norm', 'target_lead_s', 'distill'), _AT_LEAST_0),
@@ -36,6 +38,10 @@ class TrainConfig:
             epoch's network is kept, unless ``split.validate`` sets another fold aside for that.
         augment: How sequences are varied; those of other data folders than the first may take
             light and dark from its pictures (``augment.fourier``).
+        pictures: Passes over the data ahead of the others, on single pictures, each with a fresh
+            state: pictures from everywhere teach the convolutions several times as fast as
+            sequences of pictures that are nearly alike. The encoder then stays as it is.
+        pictures_batch: Pictures side by side.
         epochs: Passes over the data.
         batch: Sequences side by side, on all devices together.
         window: Frames through which the gradient flows back.
@@ -74,6 +80,8 @@ class TrainConfig:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     split: Split = field(default_factory=Split)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    pictures: int = 0
+    pictures_batch: int = 64
     epochs: int = 10
     batch: int = 16
     window: int = 20
@@ -115,7 +123,38 @@ class TrainConfig:
             raise ValueError(f'shares must be at least 0 and not all 0, got {self.shares}')
         self._refuse_contradictions()
 
+    def first_part(self) -> 'TrainConfig':
+        """The recipe of the passes over single pictures."""
+        return replace(
+            self,
+            pictures=0,
+            epochs=self.pictures,
+            batch=self.pictures_batch,
+            window=1,
+            sequence=1,
+            patience=0,
+        )
+
+    def second_part(self, first: Path) -> 'TrainConfig':
+        """The recipe of what follows.
+
+        Args:
+            first: Checkpoint of the first part.
+        """
+        return replace(self, pictures=0, start=first, freeze_encoder=True)
+
     def _refuse_contradictions(self) -> None:
+        for name in ('distill', 'freeze_encoder'):
+            if self.pictures and getattr(self, name):
+                raise ValueError(
+                    f'pictures must be 0 with {name}, which goes on from another network, '
+                    f'got {self.pictures}'
+                )
+        if self.pictures and self.objective == 'faithful':
+            raise ValueError(
+                'pictures must be 0 with objective: faithful, which leaves all but the score as '
+                f'it is, got {self.pictures}'
+            )
         if self.objective == 'faithful' and self.network.attention != 'sign':
             raise ValueError(
                 "network.attention must be 'sign' with objective: faithful, since the score may "

@@ -36,6 +36,7 @@ from signattn.train.record import (
     EPOCHS,
     METRICS,
     MODEL,
+    PICTURES,
     RUN,
     STATES,
     STEPS,
@@ -51,15 +52,19 @@ class Progress:
     """How far a training is.
 
     Attributes:
+        pictures: Whether single pictures are trained on.
         epoch: From 1.
-        step: Optimiser steps so far, and ``steps`` in all.
-        steps: Optimiser steps in all.
+        epochs: Epochs of this part.
+        step: Optimiser steps of this part so far.
+        steps: Optimiser steps of this part in all.
         loss: Mean over the epoch so far, in standard deviations of the curvature.
         frames_per_s: Since the start of the epoch, or since it was taken up.
         mae_deg: Of the part that validates, at the end of an epoch; else None.
     """
 
+    pictures: bool
     epoch: int
+    epochs: int
     step: int
     steps: int
     loss: float
@@ -81,7 +86,8 @@ def train(
         folders: The drives of each data folder, with steering, all of one vehicle and one
             preprocessing.
         out: Folder of the run: ``model`` (the checkpoint), ``metrics.json``, ``log.csv``,
-            ``steps.csv``, ``run.yaml``, ``tensorboard``, and ``state`` until it is done.
+            ``steps.csv``, ``run.yaml``, ``tensorboard``, and ``state`` until it is done; under
+            ``pictures`` the same of the part on single pictures.
         config: The recipe.
         report: Called after each step.
         resume: Continue the run in ``out`` as if it had never stopped; one that is done stays.
@@ -107,9 +113,19 @@ def train(
         raise ValueError(f'start must name a model with {what}, got none')
     keep_memory()
     with taken_place(config.device) as place:
-        training = _Training(folders, out, config, place, report)
-        with contextlib.closing(training.record):
-            return training.run(resume=resume)
+
+        def do(part: TrainConfig, asked: TrainConfig, path: Path) -> dict[str, Any]:
+            training = _Training(folders, path, part, place, report, asked)
+            with contextlib.closing(training.record):
+                return training.run(resume=resume)
+
+        if not config.pictures:
+            return do(config, config, out)
+        if place.first and not resume:
+            _forget_older_run(out)
+        first = config.first_part()
+        do(first, first, out / PICTURES)
+        return do(config.second_part(out / PICTURES / MODEL), config, out)
 
 
 class _Training:
@@ -122,7 +138,9 @@ class _Training:
         config: TrainConfig,
         place: Place,
         report: Callable[[Progress], None],
+        asked: TrainConfig | None = None,
     ) -> None:
+        """Set everything up; ``asked`` is the recipe that the run is known by."""
         if config.batch < place.world:
             raise ValueError(
                 f'batch must be at least 1 for each of {place.world} processes, got {config.batch}'
@@ -154,7 +172,8 @@ class _Training:
         self.position = Position()
         per_batch = config.sequence // config.window
         self.steps = config.epochs * self.sequences.batches * per_batch
-        self.record = Record(out, describe_run(folders, config))
+        self.description = describe_run(folders, asked or config)
+        self.record = Record(out, self.description)
 
     def run(self, *, resume: bool) -> dict[str, Any]:
         """Train to the end; see ``train``."""
@@ -246,14 +265,26 @@ class _Training:
                 self._note(loss)
                 steps = position.losses - done
                 rate = steps * config.batch * config.window / (time.monotonic() - started)
-                mean = position.loss_sum / position.losses
-                self.report(Progress(position.epoch, position.step, self.steps, mean, rate))
+                self.report(self._progress(position.loss_sum / position.losses, rate))
             position.batch += 1
             # Behind the last batch the epoch is closed first, and that is saved.
             last = position.batch == self.sequences.batches
             if config.save_batches and position.batch % config.save_batches == 0 and not last:
                 self._save()
         self._close_epoch(rate)
+
+    def _progress(self, loss: float, rate: float, mae_deg: float | None = None) -> Progress:
+        position, config = self.position, self.config
+        return Progress(
+            config.sequence == 1,
+            position.epoch,
+            config.epochs,
+            position.step,
+            self.steps,
+            loss,
+            rate,
+            mae_deg,
+        )
 
     def _note(self, loss: float) -> None:
         position = self.position
@@ -358,8 +389,7 @@ class _Training:
             row = {'epoch': position.epoch, 'loss': loss, 'frames_per_s': rate}
             position.epochs.append(row | {'mae_deg': mae_deg})
             self.record.epoch(position.step, position.epochs)
-            progress = Progress(position.epoch, position.step, self.steps, loss, rate, mae_deg)
-            self.report(progress)
+            self.report(self._progress(loss, rate, mae_deg))
         self._judge(mae_deg)
         if self.place.first and position.waited == 0:
             metrics = {'epoch': position.epoch, 'loss': loss, **validation}
@@ -375,7 +405,9 @@ class _Training:
         # A network on its way to its budget isn't yet what it is to become.
         on_its_way = self.config.network.attention in ACTING and self.network.gating.progress < 1
         # And where the map alone learns, the answers and their errors stay the same.
-        if mae_deg is None or on_its_way or self.twin is not None:
+        # And a network that has seen single pictures only doesn't know yet what to carry on.
+        alone = self.config.sequence == 1
+        if mae_deg is None or on_its_way or alone or self.twin is not None:
             position.best, position.waited = None, 0
         elif position.best is None or mae_deg < position.best:
             position.best, position.waited = mae_deg, 0
@@ -419,7 +451,7 @@ class _Training:
             self._answering(),
             self.folders[0][0].preprocessing.to_mapping(),
             self.folders[0][0].vehicle,
-            describe_run(self.folders, self.config),
+            self.description,
             metrics,
             self.config.name,
         )

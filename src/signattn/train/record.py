@@ -18,7 +18,7 @@ from signattn.share import read_yaml, write_text
 from signattn.train.config import TrainConfig
 
 RUN, METRICS, EPOCHS, STEPS = 'run.yaml', 'metrics.json', 'log.csv', 'steps.csv'
-STATES, MODEL, BOARD = 'state', 'model', 'tensorboard'
+STATES, MODEL, BOARD, PICTURES = 'state', 'model', 'tensorboard', 'pictures'
 _HEAD = 'step,epoch,loss\n'
 
 
