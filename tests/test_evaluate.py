@@ -49,7 +49,8 @@ class Formula(nn.Module):
         for v in (255 * frames[:, :, 2, 0, 0]).round().unbind(1):
             answers.append(self.answer(v, h, c) + 0 * v)
             h, c = v, c + 1
-        return Output(torch.stack(answers, 1), torch.zeros(*frames.shape[:2], 10, 20), (h, c))
+        maps = torch.zeros(*frames.shape[:2], 10, 20)
+        return Output(torch.stack(answers, 1), maps, (h, c), maps, (h, c))
 
 
 def constant(curvature):

@@ -309,10 +309,16 @@ def test_streamed_steps_equal_the_whole_pass_on_the_same_features():
     state = None
     for t in range(5):
         network.encoder.features = features[t : t + 1]
-        curvature, attention, state = network(blank(), state)
-        assert_close(curvature, want.curvature[:, t : t + 1], rtol=0, atol=1e-6)
-        assert_close(attention, want.attention[:, t : t + 1], rtol=0, atol=1e-6)
+        output = network(blank(), state)
+        if state is not None:
+            before = tuple(part[:, t] for part in want.before)
+            assert_close(state, before, rtol=0, atol=1e-6)
+        state = output.state
+        assert_close(output.curvature, want.curvature[:, t : t + 1], rtol=0, atol=1e-6)
+        assert_close(output.attention, want.attention[:, t : t + 1], rtol=0, atol=1e-6)
     assert_close(state, want.state, rtol=0, atol=1e-6)
+    first = network.initial_state(features[:1])
+    assert_close(tuple(part[:, 0] for part in want.before), first, rtol=0, atol=1e-6)
 
 
 def flips(features, others):
@@ -355,6 +361,51 @@ def test_where_streamed_steps_differ_a_value_lay_within_1e_5_of_its_threshold():
     same = network(frames)
     assert_close(curvature, same.curvature, rtol=0, atol=1e-5)
     assert_close(state, same.state, rtol=0, atol=1e-5)
+
+
+# Single frames, each from its own state
+
+
+@pytest.mark.parametrize('head', ['gated', 'kim'])
+@pytest.mark.parametrize('kind', KINDS)
+@torch.no_grad()
+def test_single_frames_are_answered_as_in_the_window(kind, head):
+    network = small(attention=kind, head=head, dropout=0.0)
+    features = torch.randn(2, 3, CELLS, CHANNELS, generator=torch.Generator().manual_seed(0))
+    window = network.answer(features)
+    before = tuple(part.flatten(0, 1) for part in window.before)
+    got = network.answer_each(features.flatten(0, 1), before)
+    assert_close(got, window.curvature.flatten(), rtol=0, atol=1e-5)
+    one = tuple(part[:1] for part in before)
+    expanded = tuple(part.expand(6, -1) for part in one)
+    want = network.answer_each(features.flatten(0, 1), expanded)
+    assert_close(network.answer_each(features.flatten(0, 1), one), want, rtol=0, atol=1e-6)
+
+
+def test_the_gradient_of_single_frames_is_not_weighed_by_a_map_without_a_part():
+    features = torch.randn(1, CELLS, CHANNELS, generator=torch.Generator().manual_seed(0))
+    state = torch.randn(1, 8), torch.randn(1, 8)
+    gradients = []
+    for kind in ('sign', 'none_quant'):
+        network = small(attention=kind)
+        network.load_state_dict(small().state_dict(), strict=False)
+        given = features.clone().requires_grad_()
+        answer = network.answer_each(given, state)
+        gradients.append(torch.autograd.grad(answer.sum(), given)[0])
+    assert gradients[0][..., :32].any()
+    assert torch.equal(*gradients)
+
+
+@torch.no_grad()
+def test_the_logarithm_is_exact_where_the_attention_underflows():
+    features = torch.zeros(1, CELLS, CHANNELS)
+    features[0, 7, 0] = 10.0  # its tanh is 1 in float32
+    network = toy(features)
+    network.attention.from_features.weight[0, 0] = 1.0
+    network.attention.to_score.weight[0, 0] = 500.0
+    output = network(blank())
+    assert output.attention.flatten().topk(2).values.tolist() == [1.0, 0.0]
+    assert output.log_attention.flatten().topk(2).values.tolist() == [0.0, -500.0]
 
 
 # Training mode, initialisation, presets, configuration

@@ -30,11 +30,11 @@ def inputs():
 
 
 def plain(cell, inputs, state):
-    hidden = [state[0]]
+    states = [state]
     for step in inputs.unbind(1):
-        state = cell(step, state)
-        hidden.append(state[0])
-    return torch.stack(hidden, 1), state
+        states.append(cell(step, states[-1]))
+    hidden, memory = zip(*states, strict=True)
+    return torch.stack(hidden, 1), torch.stack(memory, 1), states[-1]
 
 
 def gradients(cell, inputs, hidden, state):
@@ -43,9 +43,10 @@ def gradients(cell, inputs, hidden, state):
 
 
 def test_a_window_at_once_gives_the_same_states_and_gradients(cell, inputs, state):
-    expected, last = plain(cell, inputs, state)
-    hidden, behind = run_lstm(cell, inputs, state)
+    expected, remembered, last = plain(cell, inputs, state)
+    hidden, memory, behind = run_lstm(cell, inputs, state)
     assert_close(hidden, expected)
+    assert_close(memory, remembered)
     assert_close(behind, last)
     assert_close(gradients(cell, inputs, hidden, behind), gradients(cell, inputs, expected, last))
 
@@ -54,16 +55,18 @@ def test_inputs_that_depend_on_the_state_give_the_same_states_and_gradients(cell
     def dependent(step, h):
         return step * (1 + h.sum(1, keepdim=True))
 
-    wanted, now = [state[0]], state
+    wanted, remembered, now = [state[0]], [state[1]], state
     for step in inputs.unbind(1):
         now = cell(dependent(step, now[0]), now)
         wanted.append(now[0])
+        remembered.append(now[1])
     steps = iter(inputs.unbind(1))
-    seen, hidden, behind = run_lstm_stepwise(
+    seen, hidden, memory, behind = run_lstm_stepwise(
         cell, lambda h: dependent(next(steps), h), state, (BATCH, STEPS)
     )
     expected = torch.stack(wanted, 1)
     assert_close(hidden, expected)
+    assert_close(memory, torch.stack(remembered, 1))
     given = [dependent(inputs[:, t], expected[:, t]) for t in range(STEPS)]
     assert_close(seen, torch.stack(given, 1))
     assert_close(gradients(cell, inputs, hidden, behind), gradients(cell, inputs, expected, now))
@@ -71,7 +74,7 @@ def test_inputs_that_depend_on_the_state_give_the_same_states_and_gradients(cell
 
 def test_the_weights_gradient_is_collected_once_for_each_pass(cell, inputs, state):
     for _ in range(2):
-        hidden, _ = run_lstm(cell, inputs, state)
+        hidden, _, _ = run_lstm(cell, inputs, state)
         hidden.sum().backward()
     twice = cell.weight_hh.grad.clone()
     cell.zero_grad()
@@ -83,7 +86,7 @@ def test_frozen_weights_get_no_gradient_and_pass_that_of_the_inputs_on(cell, inp
     expected = torch.autograd.grad(plain(cell, inputs, state)[0].sum(), inputs)
     cell.requires_grad_(requires_grad=False)
     steps = iter(inputs.unbind(1))
-    _, hidden, _ = run_lstm_stepwise(cell, lambda _h: next(steps), state, (BATCH, STEPS))
+    _, hidden, _, _ = run_lstm_stepwise(cell, lambda _h: next(steps), state, (BATCH, STEPS))
     assert_close(torch.autograd.grad(hidden.sum(), inputs), expected)
 
 
@@ -91,7 +94,7 @@ def test_half_precision_reaches_the_weights(cell, inputs, state):
     exact = torch.autograd.grad(run_lstm(cell, inputs, state)[0].sum(), cell.weight_ih)[0]
     steps = iter(inputs.unbind(1))
     with torch.autocast('cpu', torch.bfloat16):
-        _, hidden, _ = run_lstm_stepwise(cell, lambda _h: next(steps), state, (BATCH, STEPS))
+        _, hidden, _, _ = run_lstm_stepwise(cell, lambda _h: next(steps), state, (BATCH, STEPS))
     (rough,) = torch.autograd.grad(hidden.float().sum(), cell.weight_ih)
     assert rough.dtype == torch.float32
     assert_close(rough, exact, atol=0.1, rtol=0.1)

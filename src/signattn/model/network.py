@@ -24,11 +24,15 @@ class Output(NamedTuple):
         attention: (B, T, 10, 20) float32, sums to 1 over the cells; uniform where the network
             has none.
         state: State to carry into the next window.
+        log_attention: (B, T, 10, 20) float32, exact also where the attention underflows.
+        before: (h, c), each (B, T, hidden) float32: the state before each frame.
     """
 
     curvature: Tensor
     attention: Tensor
     state: State
+    log_attention: Tensor
+    before: State
 
 
 _CHOICES = {
@@ -268,17 +272,42 @@ class Network(nn.Module):
                 log_attention.append(self._attend(step_projected, h))
                 return self._products(step_signed, step_amplitude, log_attention[-1])
 
-            products, hidden, state = run_lstm_stepwise(self.lstm, make, state, shape[:2])
+            products, hidden, memory, state = run_lstm_stepwise(self.lstm, make, state, shape[:2])
             known = torch.stack(log_attention, 1)
         else:
             products = self._products(signed, amplitude, known)  # (B, T, L·C)
-            hidden, state = run_lstm(self.lstm, products, state)
+            hidden, memory, state = run_lstm(self.lstm, products, state)
             if attention is None:
                 known = self._attend(projected, hidden[:, :-1])
         # Contiguous: products of views differ in the last bit with where the weights lie.
         before, behind = hidden[:, :-1].contiguous(), hidden[:, 1:].contiguous()
         curvature = self._answer(before, behind, products)
-        return Output(curvature, known.exp().unflatten(2, (ROWS, COLUMNS)), state)
+        known = known.unflatten(2, (ROWS, COLUMNS))
+        return Output(curvature, known.exp(), state, known, (before, memory[:, :-1]))
+
+    def answer_each(self, features: Tensor, state: State) -> Tensor:
+        """Answer single frames, each from a state of its own; nothing is carried on.
+
+        Of the network behind the encoder it computes only what the answer needs. With ``sign`` α
+        has no part in the gradient either, which is that of the same function without α.
+
+        Args:
+            features: (N, L, D) float32.
+            state: (h, c) before the frames, each (N, hidden); (1, hidden) if it is one for all.
+
+        Returns:
+            (N,) float32, curvature in 1/m, to rounding that of ``answer``.
+        """
+        signed, amplitude = self._split(features)  # (N, L, C) each
+        if self.attention is None or self.config.attention == 'sign':
+            log_attention = features.new_zeros(features.shape[:2])
+        else:
+            log_attention = self._attend(self.attention.project(features), state[0])
+        products = self._products(signed, amplitude, log_attention)  # (N, L·C)
+        h, c = (part.expand(len(features), -1) for part in state)
+        # Of one state for all the gate is computed once.
+        behind = h if self.last is None else self.lstm(products, (h, c))[0]
+        return self._answer(state[0], behind, products)
 
     def initial_state(self, features: Tensor, openness: Tensor | None = None) -> State:
         """State before the first frame, from the mean of its features.

@@ -70,7 +70,7 @@ class StepLinear:
         return torch.addmm(added, x, self._turned)
 
 
-def run_lstm(cell: nn.LSTMCell, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+def run_lstm(cell: nn.LSTMCell, inputs: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
     """Run an LSTM over a window whose inputs are all there.
 
     Args:
@@ -80,21 +80,23 @@ def run_lstm(cell: nn.LSTMCell, inputs: Tensor, state: State) -> tuple[Tensor, S
 
     Returns:
         (B, T + 1, hidden) float32, h before the first step and behind each.
+        (B, T + 1, hidden) float32, c likewise.
         State behind the last step.
     """
     from_h = StepLinear(cell.weight_hh, (len(inputs), inputs.shape[1]))
     gates = functional.linear(inputs, cell.weight_ih, cell.bias_ih + cell.bias_hh) + from_h.rest
-    hidden = [state[0]]
+    hidden, memory = [state[0]], [state[1]]
     # Unbound once: the gradient of indexing in the loop would be as large as all steps.
     for step_gates in gates.unbind(1):
         state = _step(from_h(step_gates, state[0]), state[1])
         hidden.append(state[0])
-    return torch.stack(hidden, 1), state
+        memory.append(state[1])
+    return torch.stack(hidden, 1), torch.stack(memory, 1), state
 
 
 def run_lstm_stepwise(
     cell: nn.LSTMCell, make: Callable[[Tensor], Tensor], state: State, shape: tuple[int, int]
-) -> tuple[Tensor, Tensor, State]:
+) -> tuple[Tensor, Tensor, Tensor, State]:
     """Run an LSTM over a window whose inputs depend on its state.
 
     Args:
@@ -109,12 +111,13 @@ def run_lstm_stepwise(
     """
     from_h, from_x = StepLinear(cell.weight_hh, shape), StepLinear(cell.weight_ih, shape)
     gates = (cell.bias_ih + cell.bias_hh).expand(*shape, -1) + from_h.rest + from_x.rest
-    inputs, hidden = list[Tensor](), [state[0]]
+    inputs, hidden, memory = list[Tensor](), [state[0]], [state[1]]
     for step_gates in gates.unbind(1):
         inputs.append(make(state[0]))
         state = _step(from_h(from_x(step_gates, inputs[-1]), state[0]), state[1])
         hidden.append(state[0])
-    return torch.stack(inputs, 1), torch.stack(hidden, 1), state
+        memory.append(state[1])
+    return torch.stack(inputs, 1), torch.stack(hidden, 1), torch.stack(memory, 1), state
 
 
 def _step(gates: Tensor, c: Tensor) -> State:
