@@ -14,28 +14,33 @@ VEHICLE_NODE = {'share', 'vehicle', 'preprocess', 'heatmap', 'stream'}
 SIGNALS = {'share', 'vehicle', 'preprocess'}
 ALLOWED = {
     'share': set(),
+    'workers': set(),
     'vehicle': {'share'},
     'preprocess': {'share'},
     'bag': SIGNALS,
     'labels': SIGNALS | {'bag'},
     'drive': SIGNALS | {'bag'},
     'statistics': SIGNALS,
-    'convert': SIGNALS | {'bag', 'drive', 'labels', 'statistics'},
+    'convert': SIGNALS | {'bag', 'drive', 'labels', 'statistics', 'workers'},
     'inspection': SIGNALS | {'bag', 'drive', 'labels', 'model', 'motion', 'statistics'},
     'masks': {'bag'},
     'synthetic': SIGNALS | {'bag', 'masks'},
     'model': {'share', 'vehicle'},
-    'stream': SIGNALS | {'model'},
+    'continuity': {'preprocess'},
+    'stream': SIGNALS | {'continuity', 'model'},
     'heatmap': set(),
     'augment': SIGNALS,
     'motion': SIGNALS | {'drive'},
-    'explain': SIGNALS | {'model'},
+    'ranks': {'heatmap'},
+    'sanity': SIGNALS | {'heatmap', 'model', 'ranks'},
+    'explain': SIGNALS | {'augment', 'drive', 'model'},
     'deletion': SIGNALS | {'model'},
     'evaluate': SIGNALS | {'drive', 'model', 'stream', 'motion', 'explain', 'deletion'},
     'train': SIGNALS | {'augment', 'drive', 'evaluate', 'model', 'stream'},
     'intervals': set(),
-    'study': SIGNALS | {'drive', 'evaluate', 'intervals', 'model', 'train'},
+    'study': SIGNALS | {'drive', 'evaluate', 'intervals', 'model', 'train', 'workers'},
     'leak': SIGNALS | {'drive', 'evaluate', 'model', 'stream'},
+    'truth': SIGNALS | {'augment', 'drive', 'evaluate', 'heatmap', 'masks', 'model', 'ranks'},
     'report': {'share', 'evaluate', 'heatmap'},
     'render': SIGNALS | {'bag', 'heatmap', 'labels', 'stream'},
     'nodes': VEHICLE_NODE | {'nodes.dds'},
@@ -75,7 +80,16 @@ RESERVED = {
     'jsonargparse': {'cli'},
 }
 VEHICLE = {'torch', 'numpy', 'cv2', 'yaml', 'safetensors'}
-ON_VEHICLE = {'share', 'vehicle', 'preprocess', 'model', 'stream', 'heatmap', 'nodes'}
+ON_VEHICLE = {
+    'share',
+    'vehicle',
+    'preprocess',
+    'continuity',
+    'model',
+    'stream',
+    'heatmap',
+    'nodes',
+}
 NODES = {'nodes', 'nodes.replay_node'}
 
 

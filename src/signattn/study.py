@@ -28,6 +28,7 @@ from signattn.model import load
 from signattn.share import from_mapping, read_yaml, write_metrics, write_text, write_whole
 from signattn.train import TrainConfig, describe_run, train
 from signattn.train.record import METRICS, RUN, different
+from signattn.workers import follow_parent
 
 RESULT = 'evaluation.json'
 """Written last: a run that has it is done."""
@@ -176,7 +177,7 @@ def run_study(
     for run, made in recipes.items():
         if (out / run.folder / RESULT).is_file():
             _refuse_other(out / run.folder / RUN, describe_run(folders, made))
-    with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
+    with ProcessPoolExecutor(workers, get_context('spawn'), initializer=follow_parent) as pool:
         _run_all(pool, workers, config, recipes, place, report)
     metrics = compare(config, list(folders[0]), list(test), out)
     write_metrics(out / 'metrics.json', metrics)

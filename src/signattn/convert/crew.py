@@ -3,13 +3,12 @@
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from multiprocessing.connection import wait
 
 from signattn.convert.config import WorkConfig
+from signattn.workers import follow_parent
 
 _MOST_THREADS = 16  # for one drive; Python itself is busy with reading then
 
@@ -75,12 +74,4 @@ def _cluster(address: str, jobs: int) -> Iterator[tuple[Executor, int]]:
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent, and end with it however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-
-
-def _follow(sentinel: int) -> None:
-    # A worker whose parent was killed would go on, and hold its drive's lock against the next run.
-    wait([sentinel])
-    os._exit(1)
+    follow_parent()
