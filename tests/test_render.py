@@ -100,8 +100,14 @@ def test_a_faster_camera_is_thinned_to_the_rate_of_the_model(tmp_path, write_mod
 @pytest.fixture
 def resets(monkeypatch):
     """How often the network's memory was thrown away."""
-    seen, real = [], module.Engine.reset
-    monkeypatch.setattr(module.Engine, 'reset', lambda engine: seen.append(engine) or real(engine))
+    seen, real = [], module.Engine
+
+    def engine(*given):
+        made = real(*given)
+        made.on_reset = seen.append
+        return made
+
+    monkeypatch.setattr(module, 'Engine', engine)
     return seen
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from signattn.drive import stretches
 from signattn.model import Checkpoint, Network, NetworkConfig, save
-from signattn.preprocess import ImageError, Preprocessing, network_input, scale
+from signattn.preprocess import MAX_GAP_S, ImageError, Preprocessing, network_input, scale
 from signattn.stream import Engine, find_device
 from signattn.vehicle import Vehicle
 
@@ -99,6 +100,63 @@ def test_the_models_rate_decides_which_pictures_count(engine):
     assert [engine.accepts(t * 50 * MS) for t in range(5)] == [True, False, True, False, True]
     engine.reset()
     assert engine.accepts(230 * MS)
+
+
+FIRST, SECOND = (0, 'a', 120), (100, 'a', 120)  # ms, frame_id, rows of the picture
+
+
+@pytest.mark.parametrize(
+    ('third', 'reasons'),
+    [
+        ((600, 'a', 120), []),
+        ((601, 'a', 120), ['gap of 0.501 s is longer than max_gap, 0.5 s']),
+        ((50, 'a', 120), ['stamp went back by 0.050 s']),
+        ((200, 'b', 120), ["frame_id changed from 'a' to 'b'"]),
+        ((200, 'a', 60), ['size changed from 120×160 to 60×160']),
+    ],
+)
+def test_what_does_not_continue_the_stream_begins_a_new_one(engine, third, reasons):
+    heard, curvatures, images = [], [], pictures(3)
+    engine.on_reset = heard.append
+    for image, (stamp_ms, frame_id, rows) in zip(images, (FIRST, SECOND, third), strict=True):
+        assert engine.accepts(stamp_ms * MS, frame_id)
+        curvatures.append(engine.step(image[:rows]).curvature)
+    assert heard == reasons
+    alone = Engine(example(), 'cpu').step(images[2][: third[2]]).curvature
+    assert (curvatures[2] == alone) == bool(reasons)
+
+
+def test_ticks_begin_anew_with_a_picture_of_another_size(engine):
+    # 20 Hz for a network of 10 Hz; the picture at 200 ms is smaller, so 250 ms is too soon.
+    image = pictures(1)[0]
+    taken = []
+    for stamp_ms in range(0, 500, 50):
+        if engine.accepts(stamp_ms * MS):
+            taken.append(stamp_ms)
+            engine.step(image[:60] if stamp_ms >= 200 else image)
+    assert taken == [0, 100, 200, 300, 400]
+
+
+def test_after_a_reset_everything_is_new(engine):
+    heard = []
+    engine.on_reset = heard.append
+    for stamp_ms, rows in ((900, 120), (0, 60)):
+        assert engine.accepts(stamp_ms * MS, str(rows))
+        engine.step(pictures(1)[0][:rows])
+        engine.reset()
+    assert heard == []
+
+
+def test_a_stream_breaks_where_a_drive_does(engine):
+    stamps_ms = [0, 100, 200, 701, 801, 700, 800, 1300, 1900]
+    starts, heard = [0], []
+    engine.on_reset = heard.append
+    for index, stamp_ms in enumerate(stamps_ms):
+        assert engine.accepts(stamp_ms * MS)
+        engine.step(pictures(1)[0])
+        starts += [index] * (len(heard) - len(starts) + 1)
+    expected = stretches(np.array(stamps_ms) * MS, MAX_GAP_S)
+    assert starts == [part.start for part in expected] == [0, 3, 5, 8]
 
 
 def test_a_folder_is_as_good_as_a_checkpoint(tmp_path, engine):

@@ -6,11 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signattn.bag import BagError, Quantity, Recording, Series, in_order
-from signattn.preprocess import NS_PER_S
+from signattn.preprocess import MAX_GAP_S, NS_PER_S
 from signattn.vehicle import Vehicle, curvature_from_steering, steering_from_curvature
-
-MAX_GAP_S = 0.5
-"""s; images or labels further apart than this don't belong together."""
 
 STANDING = 0.1
 """m/s; a car that goes back no faster stands."""

@@ -18,6 +18,8 @@ from signattn.share import from_mapping
 
 HEIGHT, WIDTH = 80, 160
 NS_PER_S = 1_000_000_000
+MAX_GAP_S = 0.5
+"""s; images or labels further apart than this don't belong together."""
 MAX_PIXELS = 2**26
 """Of a compressed picture, twice what 8K has: a larger size is a damaged one."""
 PHASE_GAIN = 0.1
@@ -372,7 +374,7 @@ class RateGate:
     camera of nearly the same rate loses nothing to drift and jitter.
     """
 
-    def __init__(self, rate_hz: float, max_gap_s: float = 0.5) -> None:
+    def __init__(self, rate_hz: float, max_gap_s: float = MAX_GAP_S) -> None:
         """Start before the first image.
 
         Args:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from signattn.bag import BagError, Recording, Selection, open_recording
 from signattn.heatmap import draw_steering, heatmap, overlay
-from signattn.labels import MAX_GAP_S, Labels, labels_at
-from signattn.preprocess import NS_PER_S, ImageError
+from signattn.labels import Labels, labels_at
+from signattn.preprocess import ImageError
 from signattn.stream import Engine
 from signattn.vehicle import Vehicle, load_vehicle, steering_from_curvature
 
@@ -91,25 +91,17 @@ def _pictures(
     labels = _labels(recording, stamps, vehicle, config)
     # Without a speed: the angle at walking pace, where nothing slips.
     speeds = np.nan_to_num(labels.speed, nan=config.assume_speed or 0.0)
-    last: int | None = None
-    used: int | None = None  # the last one that was answered, from which gaps are counted
     shown, reasons = 0, []
     for image, speed, driven in zip(
         recording.images(), speeds, labels.steering_angle, strict=True
     ):
-        gap = used is not None and image.stamp_ns - used > MAX_GAP_S * NS_PER_S
-        if gap or (last is not None and image.stamp_ns < last):
-            engine.reset()
-            used = None
-        last = image.stamp_ns
-        if not engine.accepts(image.stamp_ns):
+        if not engine.accepts(image.stamp_ns, image.frame_id):
             continue
         try:
             picture = image.rgb()
         except ImageError as error:
             reasons.append(str(error))
             continue
-        used = image.stamp_ns
         step = engine.step(picture)
         predicted = float(steering_from_curvature(step.curvature, speed, vehicle))
         heat = heatmap(step.attention, *picture.shape[:2])

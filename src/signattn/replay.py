@@ -21,12 +21,12 @@ import yaml
 from numpy.typing import NDArray
 
 from signattn.bag import Recording, Selection, open_recording
-from signattn.labels import MAX_GAP_S, labels_at
+from signattn.labels import labels_at
 from signattn.model import Checkpoint, load
 from signattn.nodes import ledger
 from signattn.nodes.dds import profile_environment
 from signattn.nodes.transport import transport
-from signattn.preprocess import Preprocessing
+from signattn.preprocess import MAX_GAP_S, Preprocessing
 from signattn.share import share_path, write_whole
 from signattn.vehicle import Vehicle, load_vehicle, steering_from_curvature
 

@@ -1,5 +1,6 @@
 """Frame in, curvature and attention out, state kept: what the vehicle runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,8 +8,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from signattn.continuity import Continuity
 from signattn.model import Checkpoint, State, load
-from signattn.preprocess import HEIGHT, WIDTH, Preprocessing, RateGate, network_input, scale
+from signattn.preprocess import (
+    HEIGHT,
+    MAX_GAP_S,
+    WIDTH,
+    Preprocessing,
+    RateGate,
+    network_input,
+    scale,
+)
 
 
 class Step(NamedTuple):
@@ -24,7 +34,15 @@ class Step(NamedTuple):
 
 
 class Engine:
-    """A network that answers a stream of pictures, one at a time, and remembers."""
+    """A network that answers a stream of pictures, one at a time, and remembers.
+
+    What it remembers holds for one unbroken stream of one camera. ``accepts`` and ``step`` forget
+    the past by themselves where a picture doesn't continue the one before: its stamp goes back or
+    lies behind a gap, its frame_id or size is another.
+
+    Attributes:
+        on_reset: Called with the reason whenever they do.
+    """
 
     def __init__(self, model: str | Path | Checkpoint, device: str = 'auto') -> None:
         """Load a model.
@@ -47,8 +65,10 @@ class Engine:
         self._network = checkpoint.network.to(self.device).eval()
         self._gate = RateGate(self.preprocessing.rate_hz)
         self._state: State | None = None
+        self._continuity = Continuity()
+        self.on_reset: Callable[[str], object] = lambda _: None
 
-    def accepts(self, stamp_ns: int) -> bool:
+    def accepts(self, stamp_ns: int, frame_id: str = '', max_gap_s: float = MAX_GAP_S) -> bool:
         """Whether the picture of this stamp is the one for the tick that is due.
 
         The network learned steps of 1/rate_hz; the pictures between them must be skipped. Ask once
@@ -56,10 +76,13 @@ class Engine:
 
         Args:
             stamp_ns: ns, the picture's stamp.
+            frame_id: The camera's frame.
+            max_gap_s: s, longest gap between two pictures of one stream.
 
         Returns:
             True if ``step`` should be called with it.
         """
+        self._break(self._continuity.stamped(stamp_ns, frame_id, max_gap_s))
         return self._gate.accept(stamp_ns)
 
     def step(self, image: NDArray[np.uint8]) -> Step:
@@ -74,7 +97,21 @@ class Engine:
         Raises:
             ImageError: If image is no (H, W, 3) uint8; the state stays as it was.
         """
-        return self.step_frame(network_input(image, self.preprocessing))
+        frame = network_input(image, self.preprocessing)
+        stamp_ns = self._continuity.last_stamp_ns
+        if self._break(self._continuity.decoded(*image.shape[:2])) and stamp_ns is not None:
+            self._gate.accept(stamp_ns)  # the ticks begin anew with this picture
+        step = self.step_frame(frame)
+        self._continuity.use()
+        return step
+
+    def _break(self, reason: str) -> bool:
+        """Forget the past if there is a reason to, and say it."""
+        if reason:
+            self._state = None
+            self._gate.reset()
+            self.on_reset(reason)
+        return bool(reason)
 
     def step_frame(self, frame: NDArray[np.uint8]) -> Step:
         """Answer the next frame of a converted drive and carry the state on.
@@ -95,6 +132,7 @@ class Engine:
         """Forget the past: the next picture is the first of a drive."""
         self._state = None
         self._gate.reset()
+        self._continuity = Continuity()
 
     def warm_up(self, steps: int = 3) -> None:
         """Run a few steps, so that the first real one isn't slow, and forget them.

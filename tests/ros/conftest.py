@@ -7,8 +7,10 @@ import warnings
 import numpy as np
 import pytest
 
-from signattn.preprocess import Preprocessing, RateGate
-from signattn.stream import Step
+from signattn.model import Checkpoint, Network, NetworkConfig
+from signattn.preprocess import Preprocessing
+from signattn.stream import Engine, Step
+from signattn.vehicle import load_vehicle
 
 with warnings.catch_warnings(), contextlib.suppress(ImportError):
     # The parser that rclpy loads at the first message uses a deprecated module of Python.
@@ -16,23 +18,23 @@ with warnings.catch_warnings(), contextlib.suppress(ImportError):
     import rosidl_generator_py  # noqa: F401
 
 
-class KnownEngine:
+class KnownEngine(Engine):
     """Curvature is the mean of the red channel / 1000; the attention is at cell 0.
 
     ``seen`` holds the images, ``resets`` counts how often the past was forgotten.
     """
 
-    name, checksum, device = 'known', '0123456789abcdef', 'cpu'
-
     def __init__(self, preprocessing=None):
-        self.preprocessing = preprocessing or Preprocessing()
+        contract = (preprocessing or Preprocessing()).to_mapping()
+        network = Network(NetworkConfig(hidden=1))
+        known = Checkpoint(
+            network, contract, load_vehicle(), name='known', checksum='0123456789abcdef'
+        )
+        super().__init__(known, 'cpu')
         self.seen, self.resets = [], 0
-        self._gate = RateGate(self.preprocessing.rate_hz)
-
-    def accepts(self, stamp_ns):
-        return self._gate.accept(stamp_ns)
 
     def step(self, image):
+        super().step(image)
         self.seen.append(image)
         attention = np.zeros((10, 20), np.float32)
         attention[0, 0] = 1
@@ -40,7 +42,7 @@ class KnownEngine:
 
     def reset(self):
         self.resets += 1
-        self._gate.reset()
+        super().reset()
 
     def warm_up(self):
         pass

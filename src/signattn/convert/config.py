@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from signattn.bag import Selection
-from signattn.labels import MAX_GAP_S
-from signattn.preprocess import Preprocessing
+from signattn.preprocess import MAX_GAP_S, Preprocessing
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from signattn.bag import Selection
-from signattn.labels import MAX_GAP_S
+from signattn.preprocess import MAX_GAP_S
 
 
 @dataclass(frozen=True)

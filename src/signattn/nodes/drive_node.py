@@ -26,7 +26,6 @@ from signattn.nodes.answers import (
     curvature_message,
     path_message,
 )
-from signattn.nodes.continuity import Continuity
 from signattn.nodes.diagnostics import drive_status
 from signattn.nodes.messages import (
     camera_topic,
@@ -137,7 +136,7 @@ class DriveNode(LifecycleNode):
         self._subscription: Any = None
         self._outputs: list[Any] = []
         self._tally = Tally()
-        self._continuity = Continuity()
+        self._last_stamp_ns: int | None = None
         self._last_answer: tuple[Header, Step] | None = None
         self._warned_s: dict[str, float] = {}
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -163,6 +162,7 @@ class DriveNode(LifecycleNode):
         path = FilePath(model) if model else share_path('models/demo')
         engine = self._load(path, text(self, 'device'))
         engine.warm_up()
+        engine.on_reset = self._note_reset
         self._engine = engine
         self._tally = Tally()
         try:
@@ -177,8 +177,7 @@ class DriveNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Accept frames, with a fresh state."""
         self._require_engine().reset()
-        self._continuity = Continuity()
-        self._last_answer = None
+        self._last_stamp_ns = self._last_answer = None
         self._tally.restart()
         self._subscribe()
         return super().on_activate(state)
@@ -258,25 +257,22 @@ class DriveNode(LifecycleNode):
         self._tally.receive(stamp_ns, arrived_ns, gap_s)
         if self._too_old(stamp_ns) or self._seen_before(stamp_ns):
             return
-        self._reset_if(self._continuity.stamped(stamp_ns, header.frame_id, gap_s))
-        if not engine.accepts(stamp_ns):
+        self._last_stamp_ns = stamp_ns
+        if not engine.accepts(stamp_ns, header.frame_id, gap_s):
             self._tally.counts['skipped'] += 1
             return
         try:
-            step = self._step(engine, message, stamp_ns)
+            step = self._step(engine, message)
         except ImageError as error:
             self._drop('unusable', f'image of stamp {stamp_ns} can not be used: {error}')
             return
-        self._continuity.use(stamp_ns)
         self._tally.answer(self._publish(header, step) - arrived_ns)
         self._last_answer = header, step
 
-    def _step(self, engine: Engine, message: Image | CompressedImage, stamp_ns: int) -> Step:
+    def _step(self, engine: Engine, message: Image | CompressedImage) -> Step:
         image = rgb_image(message)
         height, width = image.shape[:2]
         self._tally.aspect_ratio = width / height
-        if self._reset_if(self._continuity.decoded(height, width)):
-            engine.accepts(stamp_ns)  # the ticks begin anew with this image
         return engine.step(image)
 
     def _stamped(self, header: Header) -> Header:
@@ -306,7 +302,7 @@ class DriveNode(LifecycleNode):
         Who sends images reliably and waits for each answer, as replay does, gets a lost answer
         again. From a camera it's an error, and an old answer must not look like a new one.
         """
-        if stamp_ns != self._continuity.last_stamp_ns:
+        if stamp_ns != self._last_stamp_ns:
             return False
         reliable = self._subscription.qos_profile.reliability == ReliabilityPolicy.RELIABLE
         if reliable and self._last_answer is not None:
@@ -317,12 +313,9 @@ class DriveNode(LifecycleNode):
         self._drop('same stamp', f'image must have a stamp of its own, got {stamp_ns} again')
         return True
 
-    def _reset_if(self, reason: str) -> bool:
-        if reason:
-            self._require_engine().reset()
-            self._tally.counts['resets'] += 1
-            self.get_logger().warning(f'state reset: {reason}', throttle_duration_sec=1.0)
-        return bool(reason)
+    def _note_reset(self, reason: str) -> None:
+        self._tally.counts['resets'] += 1
+        self.get_logger().warning(f'state reset: {reason}', throttle_duration_sec=1.0)
 
     def _drop(self, reason: str, sentence: str) -> None:
         self._tally.drop(reason)

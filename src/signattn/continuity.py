@@ -38,13 +38,9 @@ class Continuity:
             self._used_ns = None
         return reason
 
-    def use(self, stamp_ns: int) -> None:
-        """Note that an image was answered; gaps are counted from one such to the next.
-
-        Args:
-            stamp_ns: ns, its stamp.
-        """
-        self._used_ns = stamp_ns
+    def use(self) -> None:
+        """Note that the image was answered; gaps are counted from one such to the next."""
+        self._used_ns = self.last_stamp_ns
 
     def decoded(self, height: int, width: int) -> str:
         """Look at a decoded image.
