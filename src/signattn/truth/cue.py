@@ -163,13 +163,11 @@ def _frame_by_frame(network: Network, drive: Drive, frames: Image) -> tuple[Floa
     clean, other = np.empty(len(drive)), np.empty(len(drive))
 
     def answer(chunk: slice, state: State | None) -> State:
-        steps = (
-            _features(network, each[chunk]).split(1, dim=1) for each in (drive.frames, frames)
-        )
-        for index, (own, changed) in enumerate(zip(*steps, strict=True), chunk.start):
-            other[index] = float(network.answer(changed, state).curvature)
-            output = network.answer(own, state)
-            clean[index], state = float(output.curvature), output.state
+        output = network.answer(_features(network, drive.frames[chunk]), state)
+        h, c = output.before
+        changed = network.answer_each(_features(network, frames[chunk])[0], (h[0], c[0]))
+        clean[chunk] = output.curvature[0].cpu().numpy()
+        other[chunk] = changed.cpu().numpy()
         return output.state
 
     drive_through(drive, answer)
