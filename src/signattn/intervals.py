@@ -1,5 +1,6 @@
 """How sure a mean is: bootstrap over blocks of time, and over seeds."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ class Interval:
     """A mean and where it would lie with other blocks and other seeds.
 
     Attributes:
-        mean: Over all frames and seeds.
+        mean: Over all frames and seeds; of a ratio that of the means.
         low: Lower bound; None with fewer than two blocks.
         high: Upper bound; None with fewer than two blocks.
     """
@@ -61,24 +62,105 @@ def seed_block_interval(
         The mean and the percentile interval; with one seed over blocks alone.
 
     Raises:
-        ValueError: If values aren't a row for each seed with a block for each frame.
+        ValueError: If values aren't a row for each seed with a block for each frame, or not
+            finite.
     """
-    if values.ndim != 2 or not values.size or values.shape[1:] != blocks.shape:
-        raise ValueError(
-            f'values must be (S, N) with blocks (N,), got {values.shape} and {blocks.shape}'
-        )
-    sums, counts = block_sums(values, blocks)
-    mean = float(values.mean())
-    seeds, number = sums.shape
+    drawn = _drawn_means((values,), blocks, seed)
+    return _interval(float(values.mean()), None if drawn is None else drawn[0], confidence)
+
+
+def seed_block_ratio(
+    numerator: Floats,
+    denominator: Floats,
+    blocks: NDArray[np.int64],
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """Bootstrap interval of the ratio of two means over the same frames and seeds.
+
+    Both are drawn together, so that what they share takes no part in the doubt. For the share of a
+    way that was made, give differences: what was made, and the whole way.
+
+    Args:
+        numerator: (S, N) float64, a row for each seed.
+        denominator: (S, N) float64, of the same frames and seeds.
+        blocks: (N,) int64, which block each frame is in.
+        seed: Of the draws.
+        confidence: Coverage.
+
+    Returns:
+        The ratio of the means, as ``mean``, and the percentile interval; None for its bounds with
+        fewer than two blocks, and where the denominator's sign is in doubt, for then the ratio may
+        be anything.
+
+    Raises:
+        ValueError: As ``seed_block_interval``, and if the shapes differ.
+    """
+    if numerator.shape != denominator.shape:
+        shapes = f'{denominator.shape}, got {numerator.shape}'
+        raise ValueError(f'numerator must have the shape of the denominator, {shapes}')
+    drawn = _drawn_means((numerator, denominator), blocks, seed)
+    below = float(denominator.mean())
+    ratio = float(numerator.mean()) / below if below else math.nan
+    if drawn is None or not (np.sign(drawn[1]) == np.sign(below)).all() or not below:
+        return Interval(ratio, None, None)
+    return _interval(ratio, drawn[0] / drawn[1], confidence)
+
+
+def seed_block_p(values: Floats, blocks: NDArray[np.int64], seed: int = 0) -> float:
+    """How likely a mean at least so far from 0 is if it is 0, by the same bootstrap.
+
+    To be corrected by ``holm`` where many are compared.
+
+    Args:
+        values: (S, N) float64, a row for each seed, such as paired differences.
+        blocks: (N,) int64, which block each frame is in.
+        seed: Of the draws.
+
+    Returns:
+        Two-sided p, at least 2 / (draws + 1); 1 with fewer than two blocks.
+
+    Raises:
+        ValueError: As ``seed_block_interval``.
+    """
+    drawn = _drawn_means((values,), blocks, seed)
+    if drawn is None:
+        return 1.0
+    rarer = min((drawn[0] <= 0).sum(), (drawn[0] >= 0).sum())
+    return float(min(1.0, 2 * (rarer + 1) / (RESAMPLES + 1)))
+
+
+def _drawn_means(
+    many: tuple[Floats, ...], blocks: NDArray[np.int64], seed: int
+) -> tuple[Floats, ...] | None:
+    """Means of values (S, N) with other blocks and seeds, alike for all; None with one block."""
+    for values in many:
+        if values.ndim != 2 or not values.size or values.shape[1:] != blocks.shape:
+            raise ValueError(
+                f'values must be (S, N) with blocks (N,), got {values.shape} and {blocks.shape}'
+            )
+        if not np.isfinite(values).all():
+            count = int((~np.isfinite(values)).any(0).sum())
+            raise ValueError(f'values must be finite, got {count} frames that are not: leave out')
+    sums, counts = zip(*(block_sums(values, blocks) for values in many), strict=True)
+    seeds, number = sums[0].shape
     if number < 2:
-        return Interval(mean, None, None)
+        return None
     rng = np.random.default_rng(seed)
     drawn_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES)  # (R, S)
     drawn_blocks = rng.multinomial(number, np.full(number, 1 / number), RESAMPLES)  # (R, K)
-    totals = np.einsum('rs,sk,rk->r', drawn_seeds, sums, drawn_blocks, optimize=True)
-    means = totals / (seeds * (drawn_blocks @ counts))
+    frames = seeds * (drawn_blocks @ counts[0])
+    return tuple(
+        np.einsum('rs,sk,rk->r', drawn_seeds, each, drawn_blocks, optimize=True) / frames
+        for each in sums
+    )
+
+
+def _interval(mean: float, drawn: Floats | None, confidence: float) -> Interval:
+    if drawn is None:
+        return Interval(mean, None, None)
     tail = 50 * (1 - confidence)
-    low, high = np.percentile(means, (tail, 100 - tail))
+    low, high = np.percentile(drawn, (tail, 100 - tail))
     return Interval(mean, float(low), float(high))
 
 
