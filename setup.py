@@ -72,6 +72,7 @@ setup(
         'ros': ROS_WHEELS,
         'tools': [
             'av>=13',
+            'captum>=0.9',
             'Jinja2>=3.1',
             'jsonargparse[signatures]>=4.49',
             'lz4>=4',

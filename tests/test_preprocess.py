@@ -17,6 +17,7 @@ from signattn.preprocess import (
     decode_raw,
     network_input,
     scale,
+    unscale,
 )
 
 MS = 1_000_000  # ns
@@ -327,6 +328,15 @@ def test_the_picture_is_not_modified():
 def test_what_is_no_picture_does_not_reach_the_network(image, text):
     with pytest.raises(ImageError, match=f'^image must be {text}$'):
         network_input(image, Preprocessing(crop_top=0.6))
+
+
+def test_scaling_can_be_undone():
+    levels = np.arange(2 * 80 * 160 * 3).reshape(2, 80, 160, 3) % 256
+    frames = np.minimum(levels, [179, 255, 255]).astype(np.uint8)
+    back = unscale(scale(frames))
+    assert back.dtype == np.uint8
+    assert back.flags.c_contiguous
+    np.testing.assert_array_equal(back, frames)
 
 
 def test_scaled_numbers_are_at_most_1():

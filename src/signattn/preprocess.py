@@ -164,6 +164,19 @@ def scale(frames: Image) -> NDArray[np.float32]:
     return scaled
 
 
+def unscale(scaled: NDArray[np.float32]) -> Image:
+    """The network's numbers to stored frames: undoes ``scale``.
+
+    Args:
+        scaled: (..., 3, 80, 160) float32.
+
+    Returns:
+        (..., 80, 160, 3) uint8, HSV.
+    """
+    levels = np.rint(scaled * np.array(_CONTRACT['scale'], np.float32)[:, None, None])
+    return np.ascontiguousarray(np.moveaxis(levels, -3, -1), np.uint8)
+
+
 _CHANNELS = {'mono8': 1, 'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, '8UC1': 1, '8UC3': 3}
 _TO_RGB = {
     'mono8': cv2.COLOR_GRAY2RGB,
