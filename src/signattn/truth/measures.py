@@ -45,14 +45,19 @@ class Way(NamedTuple):
     possible: Floats
 
     @property
+    def known(self) -> NDArray[np.bool_]:
+        """(N,) bool, the frames that count: those where something is causal."""
+        return np.isfinite(self.gained) & np.isfinite(self.possible)
+
+    @property
     def share(self) -> float | None:
         """Mean gained over mean possible; None if the control is as good as the ceiling.
 
-        It may lie above 1, for a map can be finer than the ceiling's cells, and below 0.
+        It may lie above 1, for a map can be finer than the ceiling's cells, and below 0. Where the
+        control is nearly as good as the ceiling it says little: look at the measures themselves.
         """
-        known = np.isfinite(self.gained) & np.isfinite(self.possible)
-        possible = float(self.possible[known].sum())
-        return float(self.gained[known].sum()) / possible if possible > 0 else None
+        possible = float(self.possible[self.known].sum())
+        return float(self.gained[self.known].sum()) / possible if possible > 0 else None
 
 
 def measure(
@@ -67,7 +72,7 @@ def measure(
     A map that is 0 everywhere counts as even: its energy is that of its area.
 
     Args:
-        saliency: (N, 80, 160) float, at least 0, not blurred; or (80, 160) for all frames.
+        saliency: (N, 80, 160) float, at least 0, not blurred.
         covered: (N, 80, 160) float in [0, 1], how much of a pixel is causal.
         blur_px: Standard deviation of the blur, px.
         tolerance_px: px, how far from a causal pixel the highest one may lie.
@@ -81,14 +86,13 @@ def measure(
     Source: Zhang et al., Top-down neural attention by excitation backprop, 2018 (pointing game);
     Wang et al., Score-CAM, 2020 (energy).
     """
-    if saliency.shape not in {covered.shape, covered.shape[1:]}:
+    if saliency.shape != covered.shape:
         raise ValueError(f'saliency must be {covered.shape}, got {saliency.shape}')
     if not (np.isfinite(saliency).all() and (saliency >= 0).all()):
         raise ValueError(f'saliency must be finite and at least 0, got {saliency.min()}')
     found = np.full((3, len(covered)), np.nan)
-    for index, truth in enumerate(covered):
+    for index, (one, truth) in enumerate(zip(saliency, covered, strict=True)):
         if truth.any():
-            one = saliency if saliency.ndim == 2 else saliency[index]
             soft = blurred(one, blur_px)
             found[:, index] = (
                 energy_on(soft, truth),
