@@ -32,7 +32,7 @@ ALLOWED = {
     'augment': SIGNALS,
     'motion': SIGNALS | {'drive'},
     'ranks': {'heatmap'},
-    'sanity': SIGNALS | {'heatmap', 'model', 'ranks'},
+    'sanity': SIGNALS | {'explain', 'heatmap', 'model', 'ranks'},
     'explain': SIGNALS | {'augment', 'drive', 'model'},
     'deletion': SIGNALS | {'model'},
     'evaluate': SIGNALS | {'drive', 'model', 'stream', 'motion', 'explain', 'deletion'},
