@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from signattn.heatmap import colour, draw_steering, heatmap, overlay
+from signattn.heatmap import colour, draw_numbers, draw_steering, heatmap, overlay
 
 PREDICTED, TRUE = (255, 170, 30), (120, 230, 120)
 
@@ -171,3 +171,15 @@ def test_a_picture_of_any_size_is_drawn_on_a_copy(size):
     np.testing.assert_array_equal(got[: size[0]], image)
     assert got.any()
     assert not image.any()
+
+
+@pytest.mark.parametrize('size', [(1, 1), (80, 160), (480, 640)])
+def test_numbers_stand_below_the_picture_and_fit_its_width(size):
+    image = np.full((*size, 3), 40, np.uint8)
+    got = draw_numbers(image, 'predicted -0.0123 1/m   driven +0.0123 1/m   at 15.0 m/s, assumed')
+    row = max(6, size[1] // 32)
+    assert got.shape == (size[0] + row, size[1], 3)
+    np.testing.assert_array_equal(got[: size[0]], image)
+    written = np.flatnonzero(got[size[0] :].any((0, 2)))
+    if size[1] > 1:
+        assert 0.5 * size[1] < written[-1] < size[1] - 1

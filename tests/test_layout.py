@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / 'src' / 'signattn'
 
 # A part and the parts that it may import; the package itself, which holds the version, always.
-VEHICLE_NODE = {'share', 'vehicle', 'preprocess', 'heatmap', 'stream'}
+VEHICLE_NODE = {'share', 'vehicle', 'preprocess', 'heatmap', 'projection', 'stream'}
 SIGNALS = {'share', 'vehicle', 'preprocess'}
 ALLOWED = {
     'share': set(),
@@ -29,6 +29,7 @@ ALLOWED = {
     'continuity': {'preprocess'},
     'stream': SIGNALS | {'continuity', 'model'},
     'heatmap': set(),
+    'projection': set(),
     'augment': SIGNALS,
     'motion': SIGNALS | {'drive'},
     'ranks': {'heatmap'},
@@ -88,6 +89,7 @@ ON_VEHICLE = {
     'model',
     'stream',
     'heatmap',
+    'projection',
     'nodes',
 }
 NODES = {'nodes', 'nodes.replay_node'}

@@ -7,8 +7,11 @@ from numpy.typing import NDArray
 BLUR_PX = 4.0
 """Standard deviation of the blur, in pixels of the 80×160 input."""
 
+PREDICTED, DRIVEN = (255, 170, 30), (120, 230, 120)
+"""RGB of what is drawn for either."""
+
 _INPUT_WIDTH = 160
-_PREDICTED, _TRUE = (255, 170, 30), (120, 230, 120)
+_NUMBERS = (230, 230, 230)
 _FULL_BAR_DEG = 90.0
 
 
@@ -110,7 +113,7 @@ def draw_steering(
     drawn = np.zeros((top + 2 * row, width, 3), np.uint8)
     drawn[:top] = image
     middle, half = round(0.65 * width), 0.33 * width
-    angles = (('predicted', predicted, _PREDICTED), ('driven', true, _TRUE))
+    angles = (('predicted', predicted, PREDICTED), ('driven', true, DRIVEN))
     for index, (name, angle, paint) in enumerate(angles):
         if angle is None or not np.isfinite(angle):
             continue
@@ -122,4 +125,27 @@ def draw_steering(
         text = f'{name} {degrees:+.1f} deg'
         cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, paint, 1, cv2.LINE_AA)
     cv2.line(drawn, (middle, top), (middle, top + 2 * row - 1), (230, 230, 230), 1)
+    return drawn
+
+
+def draw_numbers(image: NDArray[np.uint8], numbers: str) -> NDArray[np.uint8]:
+    """Write a line of numbers into a strip below a picture.
+
+    Args:
+        image: (H, W, 3) uint8, RGB; not modified.
+        numbers: What to write, in ASCII; it is made as small as the width asks for.
+
+    Returns:
+        (H + strip, W, 3) uint8, RGB.
+    """
+    top, width = image.shape[:2]
+    row = max(6, width // 32)
+    drawn = np.zeros((top + row, width, 3), np.uint8)
+    drawn[:top] = image
+    margin = row // 3
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    (full, _), _ = cv2.getTextSize(numbers, font, 1.0, 1)
+    size = min(row / 36, max(1, width - 2 * margin) / max(1, full))
+    place = (margin, top + 3 * row // 4)
+    cv2.putText(drawn, numbers, place, font, size, _NUMBERS, 1, cv2.LINE_AA)
     return drawn

@@ -11,14 +11,29 @@ pytest.importorskip('rclpy')
 from geometry_msgs.msg import TwistStamped, Vector3Stamped  # noqa: E402
 from nav_msgs.msg import Odometry  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
-from sensor_msgs.msg import Image  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
-from signattn.heatmap import colour, draw_steering, heatmap, overlay  # noqa: E402
+from signattn.heatmap import (  # noqa: E402
+    DRIVEN,
+    PREDICTED,
+    colour,
+    draw_numbers,
+    draw_steering,
+    heatmap,
+    overlay,
+)
 from signattn.nodes import overlay_node  # noqa: E402
-from signattn.nodes.answers import attention_message, curvature_message  # noqa: E402
+from signattn.nodes.answers import arc, attention_message, curvature_message  # noqa: E402
 from signattn.nodes.messages import image_message, set_stamp  # noqa: E402
-from signattn.nodes.overlay_node import CACHED, OverlayNode, Pairing  # noqa: E402
+from signattn.nodes.overlay_node import OverlayNode  # noqa: E402
+from signattn.projection import (  # noqa: E402
+    Lens,
+    Mount,
+    draw_ribbon,
+    ribbon,
+    straight_lens,
+)
 from signattn.vehicle import load_vehicle, steering_from_curvature  # noqa: E402
 
 START_NS = 1_479_424_215_880_976_321
@@ -38,6 +53,19 @@ def weights():
     attention = np.zeros((10, 20), np.float32)
     attention[7, 3] = 1
     return attention
+
+
+def expected(speed=15.0, driven=None, arcs=lambda blended: blended):
+    """What is drawn of a curvature of 0.01 1/m; at another speed than 15 m/s it was measured."""
+    car = load_vehicle()
+    angles = [float(steering_from_curvature(0.01, speed, car)), None]
+    numbers = ['predicted +0.0100 1/m']
+    if driven is not None:
+        angles[1] = float(steering_from_curvature(driven, speed, car))
+        numbers.append(f'driven {driven:+.4f} 1/m')
+    numbers.append('at 15.0 m/s, assumed' if speed == 15 else f'at {speed:.1f} m/s')
+    blended = arcs(overlay(picture(), heatmap(weights(), 48, 64), 0.6))
+    return draw_numbers(draw_steering(blended, *angles), '   '.join(numbers))
 
 
 def pixels(message):
@@ -77,13 +105,11 @@ def test_overlay_and_heatmap_belong_to_the_image(overlaid, bench):
     shown.connect()
     shown.send(START_NS)
     bench.spin_until(lambda: overlays and heatmaps)
-    heat = heatmap(weights(), 48, 64)
-    angle = float(steering_from_curvature(0.01, 15.0, load_vehicle()))
-    drawn = draw_steering(overlay(picture(), heat, 0.6), angle)
-    for message, expected in ((overlays[0], drawn), (heatmaps[0], colour(heat))):
+    alone = colour(heatmap(weights(), 48, 64))
+    for message, drawn in ((overlays[0], expected()), (heatmaps[0], alone)):
         assert message.encoding == 'bgr8'
         assert message.header == header(START_NS)
-        np.testing.assert_array_equal(pixels(message)[..., ::-1], expected)
+        np.testing.assert_array_equal(pixels(message)[..., ::-1], drawn)
 
 
 def twist(speed):
@@ -114,12 +140,8 @@ def test_the_angle_is_drawn_at_the_measured_speed(overlaid, bench, monkeypatch, 
     monkeypatch.setattr(overlay_node, 'SPEED_HOLDS_S', 0.0)  # too old at once
     shown.send(START_NS + 50_000_000)
     bench.spin_until(lambda: len(overlays) == 2)
-    blended = overlay(picture(), heatmap(weights(), 48, 64), 0.6)
     for message, at in zip(overlays, (25.0, 15.0), strict=True):
-        angle = float(steering_from_curvature(0.01, at, load_vehicle()))
-        np.testing.assert_array_equal(
-            pixels(message)[..., ::-1], draw_steering(blended, angle), f'at {at} m/s'
-        )
+        np.testing.assert_array_equal(pixels(message)[..., ::-1], expected(at), f'at {at} m/s')
 
 
 def test_a_car_that_goes_backwards_is_drawn_too(overlaid, bench):
@@ -131,9 +153,111 @@ def test_a_car_that_goes_backwards_is_drawn_too(overlaid, bench):
     bench.spin_until(lambda: shown.node._speed)
     shown.send(START_NS)
     bench.spin_until(lambda: overlays)
-    angle = float(steering_from_curvature(0.01, 25.0, load_vehicle()))
-    expected = draw_steering(overlay(picture(), heatmap(weights(), 48, 64), 0.6), angle)
-    np.testing.assert_array_equal(pixels(overlays[0])[..., ::-1], expected)
+    np.testing.assert_array_equal(pixels(overlays[0])[..., ::-1], expected(25.0))
+
+
+def test_what_was_driven_is_drawn_where_it_is_there(overlaid, bench):
+    shown = overlaid()
+    overlays = shown.listen('overlay')
+    shown.connect()
+    driven = bench.talk(shown.tester, Vector3Stamped, 'driven')
+    driven.publish(curvature_message(header(START_NS), -0.02))
+    bench.spin_for(0.1)
+    shown.send(START_NS)
+    shown.send(START_NS + 50_000_000)
+    bench.spin_until(lambda: len(overlays) == 2)
+    np.testing.assert_array_equal(pixels(overlays[0])[..., ::-1], expected(driven=-0.02))
+    np.testing.assert_array_equal(pixels(overlays[1])[..., ::-1], expected())
+
+
+SEEN = {'camera_height': 1.4, 'camera_pitch_deg': 2.0, 'camera_yaw_deg': -1.0}
+
+
+def arcs_through(lens, *curvatures, **place):
+    mount = Mount(1.4, math.radians(2), math.radians(-1), **place)
+
+    def drawn(image):
+        for curvature, paint in curvatures:
+            edges = ribbon(*arc(curvature, 20.0, overlay_node.ARC_POINTS))
+            image = draw_ribbon(image, edges, mount, lens, paint)
+        return image
+
+    return drawn
+
+
+def test_arcs_are_drawn_where_height_pitch_and_field_of_view_are_given(overlaid, bench):
+    given = {'camera_fov_deg': 60, 'camera_x': 1.5, 'camera_y': 0.3, 'path_length': 20}
+    shown = overlaid(**SEEN, **given)
+    overlays = shown.listen('overlay')
+    shown.connect()
+    driven = bench.talk(shown.tester, Vector3Stamped, 'driven')
+    driven.publish(curvature_message(header(START_NS), -0.02))
+    bench.spin_for(0.1)
+    shown.send(START_NS)
+    bench.spin_until(lambda: overlays)
+    lens = straight_lens(math.radians(60), 64, 48)
+    arcs = arcs_through(lens, (-0.02, DRIVEN), (0.01, PREDICTED), x=1.5, y=0.3)
+    want = expected(driven=-0.02, arcs=arcs)
+    assert (want != expected(driven=-0.02)).any()
+    np.testing.assert_array_equal(pixels(overlays[0])[..., ::-1], want)
+
+
+def camera_info(width, height, model='plumb_bob', distortion=()):
+    info = CameraInfo(width=width, height=height, distortion_model=model, d=list(distortion))
+    info.k = [80.0, 0.0, 60.0, 0.0, 80.0, 50.0, 0.0, 0.0, 1.0]
+    return info
+
+
+def test_a_camera_info_tells_the_lens_and_comes_before_the_field_of_view(overlaid, bench):
+    shown = overlaid(**SEEN, camera_fov_deg=60, path_length=20)
+    overlays = shown.listen('overlay')
+    shown.connect()
+    bench.talk(shown.tester, CameraInfo, 'camera_info').publish(camera_info(128, 96))
+    bench.spin_until(lambda: shown.node._lens)
+    shown.send(START_NS)
+    bench.spin_until(lambda: overlays)
+    lens = Lens(128, 96, (80, 80), (60, 50))
+    want = expected(arcs=arcs_through(lens, (0.01, PREDICTED)))
+    np.testing.assert_array_equal(pixels(overlays[0])[..., ::-1], want)
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'info', 'said'),
+    [
+        ({'camera_fov_deg': 60}, None, None),  # no height
+        (SEEN, None, None),  # no field of view
+        ({}, camera_info(64, 48), None),  # a CameraInfo doesn't know the height
+        (SEEN, camera_info(64, 24), 'images must have the proportions of their CameraInfo'),
+        (SEEN, camera_info(64, 48, 'spherical'), 'distortion_model must be one of'),
+        (SEEN, camera_info(64, 48, distortion=[0.1] * 3), 'distortion must have one of'),
+    ],
+)
+def test_no_geometry_is_invented(overlaid, bench, capfd, parameters, info, said):
+    shown = overlaid(**parameters)
+    overlays = shown.listen('overlay')
+    shown.connect()
+    if info is not None:
+        bench.talk(shown.tester, CameraInfo, 'camera_info').publish(info)
+        bench.spin_for(0.2)
+    shown.send(START_NS)
+    bench.spin_until(lambda: overlays)
+    np.testing.assert_array_equal(pixels(overlays[0])[..., ::-1], expected())
+    logged = capfd.readouterr().err
+    assert said in logged if said else 'arc' not in logged
+
+
+def test_an_attention_that_is_none_is_passed_over(overlaid, bench, capfd):
+    shown = overlaid()
+    heatmaps = shown.listen('heatmap')
+    shown.connect()
+    before = header(START_NS - 1)
+    shown.image.publish(image_message(picture(), 'rgb8', before))
+    shown.curvature.publish(curvature_message(before, 0.01))
+    shown.attention.publish(attention_message(before, weights() * np.nan))
+    shown.send(START_NS)
+    bench.spin_until(lambda: heatmaps)
+    assert heatmaps[0].header == header(START_NS)
+    assert 'can not be drawn on: attention must be finite' in capfd.readouterr().err
 
 
 def test_images_without_stamp_are_not_drawn_on_and_the_log_says_so(overlaid, bench, capfd):
@@ -178,21 +302,3 @@ def test_an_unusable_image_is_passed_over(overlaid, bench, capfd):
     bench.spin_until(lambda: heatmaps)
     assert heatmaps[0].header == header(START_NS)
     assert 'can not be drawn on: encoding must be one of' in capfd.readouterr().err
-
-
-def test_parts_pair_in_whatever_order_they_come():
-    pairing = Pairing('image', 'attention')
-    assert pairing.add('image', 1, 'a picture') is None
-    assert pairing.add('attention', 2, 'a later map') is None
-    assert pairing.add('attention', 1, 'a map') == {'image': 'a picture', 'attention': 'a map'}
-    assert pairing.add('attention', 1, 'again') is None
-    assert pairing.add('image', 2, 'late') == {'image': 'late', 'attention': 'a later map'}
-
-
-def test_pairing_keeps_the_last_images():
-    pairing = Pairing('image', 'attention')
-    for stamp_ns in range(CACHED + 1):
-        pairing.add('image', stamp_ns, f'picture {stamp_ns}')
-    assert CACHED >= 10
-    assert pairing.add('attention', 0, 'too late') is None
-    assert pairing.add('attention', 1, 'just in time') is not None

@@ -83,18 +83,19 @@ def path_message(image: Header, curvature: float, length: float) -> Path:
 
 
 def arc(
-    curvature: float, length: float
+    curvature: float, length: float, points: int = PATH_POINTS
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Points of a circular arc that begins at the origin, along x.
 
     Args:
         curvature: 1/m, left positive.
         length: m, along the arc.
+        points: How many.
 
     Returns:
-        x, y in m and heading in rad, (21,) each, evenly spaced along the arc.
+        x, y in m and heading in rad, (points,) each, evenly spaced along the arc.
     """
-    travelled = np.linspace(0, length, PATH_POINTS)
+    travelled = np.linspace(0, length, points)
     yaw = curvature * travelled
     # The chord of an arc of angle yaw points to yaw / 2; sinc keeps the straight line finite.
     chord = travelled * np.sinc(yaw / (2 * np.pi))

@@ -4,7 +4,7 @@ import functools
 import math
 import sys
 import time
-from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -17,9 +17,19 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
-from signattn.heatmap import colour, draw_steering, heatmap, overlay
+from signattn.heatmap import (
+    DRIVEN,
+    PREDICTED,
+    colour,
+    draw_numbers,
+    draw_steering,
+    heatmap,
+    overlay,
+)
+from signattn.nodes.answers import arc
+from signattn.nodes.calibration import camera_info_topic, is_rectified, lens_of
 from signattn.nodes.messages import (
     attention_weights,
     camera_topic,
@@ -27,6 +37,7 @@ from signattn.nodes.messages import (
     nanoseconds,
     rgb_image,
 )
+from signattn.nodes.pairing import CACHED, Pairing
 from signattn.nodes.parameters import (
     NodeParameter,
     declare,
@@ -34,14 +45,14 @@ from signattn.nodes.parameters import (
     text,
 )
 from signattn.nodes.process import run
-from signattn.preprocess import ImageError
+from signattn.projection import Lens, Mount, draw_ribbon, ribbon, straight_lens
 from signattn.vehicle import load_vehicle, steering_from_curvature
 
 NAME = 'overlay'
-CACHED = 10
 WARN_EVERY_S = 5.0
 DEMAND_EVERY_S = 0.25
 SPEED_HOLDS_S = 1.0
+ARC_POINTS = 81
 SPEED_TYPES = {'twist': TwistStamped, 'odometry': Odometry}
 
 PARAMETERS = (
@@ -87,38 +98,63 @@ PARAMETERS = (
         upper=8192,
         live=True,
     ),
+    NodeParameter(
+        'path_length',
+        30.0,
+        'm. Length of the drawn arc.',
+        lower=1,
+        upper=1000,
+        live=True,
+    ),
+    NodeParameter(
+        'camera_height',
+        0.0,
+        'm above the road; 0 for unknown, and then no arc is drawn on the picture.',
+        lower=0,
+        upper=10,
+        live=True,
+    ),
+    NodeParameter(
+        'camera_fov_deg',
+        0.0,
+        'deg, horizontal field of view where no CameraInfo comes; 0 for unknown.',
+        lower=0,
+        upper=170,
+        live=True,
+    ),
+    NodeParameter(
+        'camera_pitch_deg',
+        0.0,
+        'deg by which the camera looks down.',
+        lower=-90,
+        upper=90,
+        live=True,
+    ),
+    NodeParameter(
+        'camera_yaw_deg',
+        0.0,
+        'deg by which the camera looks to the left.',
+        lower=-90,
+        upper=90,
+        live=True,
+    ),
+    NodeParameter(
+        'camera_x',
+        0.0,
+        'm by which the camera sits ahead of base_link.',
+        lower=-20,
+        upper=20,
+        live=True,
+    ),
+    NodeParameter(
+        'camera_y',
+        0.0,
+        'm by which the camera sits to the left of base_link.',
+        lower=-10,
+        upper=10,
+        live=True,
+    ),
 )
-
-
-class Pairing:
-    """Waits until every part of the same stamp is there, however they come."""
-
-    def __init__(self, *parts: str) -> None:
-        """Wait for nothing yet.
-
-        Args:
-            *parts: Names of what belongs together.
-        """
-        self._cached: dict[str, OrderedDict[int, Any]] = {part: OrderedDict() for part in parts}
-
-    def add(self, part: str, stamp_ns: int, message: Any) -> dict[str, Any] | None:
-        """Take one part.
-
-        Args:
-            part: Which one.
-            stamp_ns: ns, its stamp.
-            message: What it is.
-
-        Returns:
-            All parts of the stamp by name, once the last one is there.
-        """
-        cache = self._cached[part]
-        cache[stamp_ns] = message
-        while len(cache) > CACHED:
-            cache.popitem(last=False)
-        if any(stamp_ns not in cache for cache in self._cached.values()):
-            return None
-        return {name: cache.pop(stamp_ns) for name, cache in self._cached.items()}
 
 
 class OverlayNode(Node):
@@ -135,6 +171,7 @@ class OverlayNode(Node):
         self._vehicle = load_vehicle(text(self, 'vehicle'))
         self._inputs: list[Any] = []
         self._speed: tuple[float, float] | None = None  # m/s, and the steady s of its arrival
+        self._lens: Lens | None = None
         # Reliable, as RViz and rqt subscribe.
         self._overlay = self.create_publisher(Image, 'signattn/overlay', 5)
         self._heatmap = self.create_publisher(Image, 'signattn/heatmap', 5)
@@ -151,31 +188,27 @@ class OverlayNode(Node):
             self._inputs = []
 
     def _subscribe(self) -> None:
-        self._pairing = Pairing('image', 'attention', 'curvature')
+        self._pairing = Pairing('image', 'attention', 'curvature', optional=('driven',))
+        self._lens = None
         kind, topic = camera_topic(self, text(self, 'image_transport'))
         camera = QoSProfile(depth=CACHED, reliability=ReliabilityPolicy.BEST_EFFORT)
-        for part, message, name, qos in (
-            ('image', kind, topic, camera),
-            ('attention', Image, 'signattn/attention', QoSProfile(depth=CACHED)),
-            ('curvature', Vector3Stamped, 'signattn/curvature', QoSProfile(depth=CACHED)),
-        ):
-            subscription = self.create_subscription(
-                message,
-                name,
-                functools.partial(self._take, part),
-                qos,
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-            )
-            self._inputs.append(subscription)
+        answers = QoSProfile(depth=CACHED)
+        take = functools.partial
+        self._hear(kind, topic, take(self._take, 'image'), camera)
+        self._hear(Image, 'signattn/attention', take(self._take, 'attention'), answers)
+        self._hear(Vector3Stamped, 'signattn/curvature', take(self._take, 'curvature'), answers)
+        self._hear(Vector3Stamped, 'driven', take(self._take, 'driven'), camera)
         speed_type = SPEED_TYPES[text(self, 'speed_type')]
-        speed = self.create_subscription(
-            speed_type,
-            'speed',
-            self._on_speed,
-            qos_profile_sensor_data,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        self._hear(speed_type, 'speed', self._on_speed, qos_profile_sensor_data)
+        calibration = camera_info_topic(self.resolve_topic_name('image'))
+        self._hear(CameraInfo, calibration, self._on_camera_info, qos_profile_sensor_data)
+
+    def _hear(self, kind: type, topic: str, callback: Callable[[Any], None], qos: Any) -> None:
+        overriding = QoSOverridingOptions.with_default_policies()
+        subscription = self.create_subscription(
+            kind, topic, callback, qos, qos_overriding_options=overriding
         )
-        self._inputs.append(speed)
+        self._inputs.append(subscription)
 
     def _on_speed(self, message: TwistStamped | Odometry) -> None:
         twist = message.twist.twist if isinstance(message, Odometry) else message.twist
@@ -183,12 +216,22 @@ class OverlayNode(Node):
             # Backwards the wheel turns as far: only the square of the speed counts.
             self._speed = abs(twist.linear.x), time.monotonic()
 
-    def _current_speed(self) -> float:
-        if self._speed is not None:
-            speed, came_s = self._speed
-            if time.monotonic() - came_s <= SPEED_HOLDS_S:
-                return speed
-        return number(self, 'assume_speed')
+    def _measured_speed(self) -> float | None:
+        if self._speed is None:
+            return None
+        speed, came_s = self._speed
+        return speed if time.monotonic() - came_s <= SPEED_HOLDS_S else None
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        rectified = is_rectified(self.resolve_topic_name('image'))
+        try:
+            self._lens = lens_of(message, rectified=rectified)
+        except ValueError as error:
+            self._lens = None
+            self.get_logger().warning(
+                f'no arc can be drawn with this CameraInfo: {error}',
+                throttle_duration_sec=WARN_EVERY_S,
+            )
 
     def _take(self, part: str, message: Any) -> None:
         stamp_ns = nanoseconds(message.header.stamp)
@@ -202,13 +245,27 @@ class OverlayNode(Node):
         if parts is None:
             return
         try:
-            image = rgb_image(parts['image'])
-        except ImageError as error:
+            self._draw(rgb_image(parts['image']), parts)
+        except ValueError as error:  # of a picture, or of an attention that nobody can draw
             self.get_logger().warning(
                 f'image can not be drawn on: {error}', throttle_duration_sec=WARN_EVERY_S
             )
-            return
-        self._draw(self._shrunk(image), parts)
+
+    def _draw(self, image: NDArray[np.uint8], parts: dict[str, Any]) -> None:
+        header = parts['image'].header
+        lens = self._lens_for(image)
+        image = self._shrunk(image)
+        heat = heatmap(attention_weights(parts['attention']), *image.shape[:2])
+        if self._heatmap.get_subscription_count():
+            self._heatmap.publish(image_message(colour(heat)[..., ::-1], 'bgr8', header))
+        if self._overlay.get_subscription_count():
+            driven = parts['driven'].vector.z if 'driven' in parts else math.nan
+            drawn = overlay(image, heat, number(self, 'strength'))
+            for curvature, paint in ((driven, DRIVEN), (parts['curvature'].vector.z, PREDICTED)):
+                if lens is not None and math.isfinite(curvature):
+                    drawn = self._with_arc(drawn, curvature, lens, paint)
+            drawn = self._with_steering(drawn, parts['curvature'].vector.z, driven)
+            self._overlay.publish(image_message(drawn[..., ::-1], 'bgr8', header))
 
     def _shrunk(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = image.shape[:2]
@@ -218,17 +275,48 @@ class OverlayNode(Node):
         size = (round(width * share), max(1, round(height * share)))
         return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
-    def _draw(self, image: NDArray[np.uint8], parts: dict[str, Any]) -> None:
-        header = parts['image'].header
-        heat = heatmap(attention_weights(parts['attention']), *image.shape[:2])
-        if self._heatmap.get_subscription_count():
-            self._heatmap.publish(image_message(colour(heat)[..., ::-1], 'bgr8', header))
-        if self._overlay.get_subscription_count():
-            speed = self._current_speed()
-            curvature = parts['curvature'].vector.z
-            angle = float(steering_from_curvature(curvature, speed, self._vehicle))
-            drawn = draw_steering(overlay(image, heat, number(self, 'strength')), angle)
-            self._overlay.publish(image_message(drawn[..., ::-1], 'bgr8', header))
+    def _lens_for(self, image: NDArray[np.uint8]) -> Lens | None:
+        """How the camera sees; None where that, or its place, isn't known: nothing is invented."""
+        height, width = image.shape[:2]
+        fov_deg = number(self, 'camera_fov_deg')
+        if not number(self, 'camera_height'):
+            return None
+        if self._lens is None:
+            return straight_lens(math.radians(fov_deg), width, height) if fov_deg else None
+        if self._lens.fits(width, height):
+            return self._lens
+        self.get_logger().warning(
+            'images must have the proportions of their CameraInfo for an arc to be drawn, got '
+            f'{width}×{height} with {self._lens.width}×{self._lens.height}',
+            throttle_duration_sec=WARN_EVERY_S,
+        )
+        return None
+
+    def _with_arc(
+        self, image: NDArray[np.uint8], curvature: float, lens: Lens, paint: tuple[int, int, int]
+    ) -> NDArray[np.uint8]:
+        mount = Mount(
+            number(self, 'camera_height'),
+            math.radians(number(self, 'camera_pitch_deg')),
+            math.radians(number(self, 'camera_yaw_deg')),
+            number(self, 'camera_x'),
+            number(self, 'camera_y'),
+        )
+        edges = ribbon(*arc(curvature, number(self, 'path_length'), ARC_POINTS))
+        return draw_ribbon(image, edges, mount, lens, paint)
+
+    def _with_steering(
+        self, image: NDArray[np.uint8], curvature: float, driven: float
+    ) -> NDArray[np.uint8]:
+        """Bars and numbers in strips below; angles at the measured speed, else the assumed one."""
+        measured = self._measured_speed()
+        speed = number(self, 'assume_speed') if measured is None else measured
+        angles = steering_from_curvature([curvature, driven], speed, self._vehicle)
+        numbers = [f'predicted {curvature:+.4f} 1/m']
+        if math.isfinite(driven):
+            numbers.append(f'driven {driven:+.4f} 1/m')
+        numbers.append(f'at {speed:.1f} m/s' + (', assumed' if measured is None else ''))
+        return draw_numbers(draw_steering(image, *angles.tolist()), '   '.join(numbers))
 
 
 def main(args: list[str] | None = None) -> int:

@@ -19,7 +19,8 @@ NAMES = frozenset(
         *('autostart', 'model', 'device', 'threads', 'image_transport', 'max_age', 'max_gap'),
         *('path_length', 'publish_cmd', 'cmd_speed', 'vehicle', 'assume_speed', 'speed_type'),
         *('strength', 'max_width', 'source', 'image_topic', 'mode', 'rate', 'rate_hz', 'timeout'),
-        *('resends', 'wait', 'out'),
+        *('resends', 'wait', 'out', 'camera_height', 'camera_fov_deg', 'camera_pitch_deg'),
+        *('camera_yaw_deg', 'camera_x', 'camera_y'),
     )
 )
 """Parameters of all nodes: a file may give them to each of them, under /**."""
