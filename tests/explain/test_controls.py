@@ -59,6 +59,12 @@ def test_the_usual_distance_is_ten_seconds():
     assert controls.away(given, 2.0)[:, 0, 0].tolist() == [*range(20, 50), *range(20)]
 
 
+@pytest.mark.parametrize(('count', 'seconds'), [(1, 10.0), (8, 0.02)])
+def test_a_frame_does_not_get_its_own_map_from_elsewhere(count, seconds):
+    with pytest.raises(ValueError, match='seconds must be at least a frame, of at least two'):
+        controls.away(maps(count), 20.0, seconds)
+
+
 def test_the_row_mean():
     given = np.zeros((1, 80, 160))
     given[0, 7, 11] = 16.0

@@ -62,9 +62,17 @@ def away(saliency: Maps, rate_hz: float, seconds: float = 10.0) -> Maps:
 
     Returns:
         (N, 80, 160).
+
+    Raises:
+        ValueError: If that is less than a frame: each would keep its own map.
     """
     # A whole turn would give each frame its own map again.
     frames = min(round(seconds * rate_hz), len(saliency) // 2)
+    if frames < 1:
+        raise ValueError(
+            f'seconds must be at least a frame, of at least two frames, got {seconds} s at '
+            f'{rate_hz} Hz of {len(saliency)} frames'
+        )
     return np.roll(saliency, -frames, axis=0)
 
 

@@ -16,7 +16,9 @@ from signattn.model import Network, State
 class GradCam:
     """Features of each cell, weighed by the mean gradient of their channel.
 
-    The absolute value instead of the original's ReLU, which would see left bends alone.
+    The absolute value instead of the original's ReLU, which would see left bends alone. The
+    gradient behind sign and quantiser is the straight-through one; that of ``sign`` isn't weighed
+    by α, which has no part in the answer, or Grad-CAM would show the attention again.
 
     Source: Selvaraju et al., Grad-CAM, ICCV 2017.
     """
