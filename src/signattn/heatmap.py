@@ -138,14 +138,12 @@ def draw_numbers(image: NDArray[np.uint8], numbers: str) -> NDArray[np.uint8]:
     Returns:
         (H + strip, W, 3) uint8, RGB.
     """
-    top, width = image.shape[:2]
+    width = image.shape[1]
     row = max(6, width // 32)
-    drawn = np.zeros((top + row, width, 3), np.uint8)
-    drawn[:top] = image
-    margin = row // 3
-    font = cv2.FONT_HERSHEY_SIMPLEX
+    strip = np.zeros((row, width, 3), np.uint8)
+    margin, font = row // 3, cv2.FONT_HERSHEY_SIMPLEX
     (full, _), _ = cv2.getTextSize(numbers, font, 1.0, 1)
     size = min(row / 36, max(1, width - 2 * margin) / max(1, full))
-    place = (margin, top + 3 * row // 4)
-    cv2.putText(drawn, numbers, place, font, size, _NUMBERS, 1, cv2.LINE_AA)
-    return drawn
+    place = (margin, 3 * row // 4)
+    cv2.putText(strip, numbers, place, font, size, _NUMBERS, 1, cv2.LINE_AA)
+    return np.concatenate([image, strip])
