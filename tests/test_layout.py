@@ -35,7 +35,7 @@ ALLOWED = {
     'ranks': {'heatmap'},
     'sanity': SIGNALS | {'explain', 'heatmap', 'model', 'ranks'},
     'explain': SIGNALS | {'augment', 'drive', 'model'},
-    'deletion': SIGNALS | {'model'},
+    'deletion': SIGNALS | {'augment', 'drive', 'model', 'ranks'},
     'evaluate': SIGNALS | {'drive', 'model', 'stream', 'motion', 'explain', 'deletion'},
     'train': SIGNALS | {'augment', 'drive', 'evaluate', 'model', 'stream'},
     'intervals': set(),
