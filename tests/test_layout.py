@@ -48,9 +48,12 @@ ALLOWED = {
     # Parts of nodes/ apart from the rest: what a replay needs besides, and what needs no rclpy.
     'nodes.dds': {'share'},
     'nodes.ledger': {'share'},
+    'nodes.playback': SIGNALS | {'bag'},
+    'nodes.track': SIGNALS | {'bag', 'labels'},
     'nodes.transport': SIGNALS | {'bag'},
     'nodes.replay_node': VEHICLE_NODE
-    | {'bag', 'nodes', 'nodes.dds', 'nodes.ledger', 'nodes.transport'},
+    | {'bag', 'nodes', 'nodes.dds', 'nodes.ledger'}
+    | {'nodes.playback', 'nodes.track', 'nodes.transport'},
     'replay': SIGNALS
     | {'bag', 'drive', 'labels', 'model', 'nodes.dds', 'nodes.ledger', 'nodes.transport'},
 }

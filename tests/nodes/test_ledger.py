@@ -37,7 +37,7 @@ def test_the_first_answer_counts_and_foreign_ones_do_not():
 def test_what_is_written_is_read_back(tmp_path):
     book = Ledger()
     book.skip(1)
-    book.send(2, 100)
+    book.send(2, 100, due_ns=90)
     book.send(3, 200, expected=False)
     book.send(4, 300)
     book.answer(4, 333, -0.012345678901234567)
@@ -45,7 +45,7 @@ def test_what_is_written_is_read_back(tmp_path):
     book.write(tmp_path)
     assert ledger.read(tmp_path) == [
         Entry(1, 'skipped'),
-        Entry(2, 'lost', 100),
+        Entry(2, 'lost', 100, due_ns=90),
         Entry(3, 'skipped', 200),
         Entry(4, 'answered', 300, 333, -0.012345678901234567),
     ]

@@ -12,7 +12,7 @@ from signattn.share import write_whole
 
 ANSWERS, ATTENTION = 'answers.csv', 'attention.npy'
 ANSWERED, LOST, SKIPPED, UNREADABLE = 'answered', 'lost', 'skipped', 'unreadable'
-COLUMNS = ('stamp_ns', 'status', 'sent_ns', 'answered_ns', 'curvature')
+COLUMNS = ('stamp_ns', 'status', 'due_ns', 'sent_ns', 'answered_ns', 'curvature')
 _MAP = (10, 20)
 
 
@@ -28,6 +28,7 @@ class Entry:
         answered_ns: Steady ns, when its curvature came; None if none did.
         curvature: 1/m, left positive; None without answer.
         attention: (10, 20) float32; None without answer.
+        due_ns: Steady ns, when its stamp asked for it to be sent; None in lockstep.
     """
 
     stamp_ns: int
@@ -36,6 +37,7 @@ class Entry:
     answered_ns: int | None = None
     curvature: float | None = None
     attention: NDArray[np.float32] | None = None
+    due_ns: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -55,18 +57,21 @@ class Ledger:
         """Note an image that isn't sent, because it lies between two steps of the model."""
         self.entries.append(Entry(stamp_ns, SKIPPED))
 
-    def send(self, stamp_ns: int, now_ns: int, *, expected: bool = True) -> Entry:
+    def send(
+        self, stamp_ns: int, now_ns: int, *, expected: bool = True, due_ns: int | None = None
+    ) -> Entry:
         """Note an image that is sent now.
 
         Args:
             stamp_ns: ns, its stamp.
             now_ns: Steady ns.
-            expected: Whether an answer is due.
+            expected: Whether an answer is expected.
+            due_ns: Steady ns, when it ought to have been sent.
 
         Returns:
             Its entry, open until the answer comes.
         """
-        entry = Entry(stamp_ns, LOST if expected else SKIPPED, now_ns)
+        entry = Entry(stamp_ns, LOST if expected else SKIPPED, now_ns, due_ns=due_ns)
         self.entries.append(entry)
         self._sent[stamp_ns] = entry
         return entry
@@ -125,9 +130,10 @@ def read(folder: Path) -> list[Entry]:
             Entry(
                 int(row['stamp_ns']),
                 row['status'],
-                int(row['sent_ns']) if row['sent_ns'] else None,
-                int(row['answered_ns']) if row['answered_ns'] else None,
-                float(row['curvature']) if row['curvature'] else None,
+                sent_ns=int(row['sent_ns']) if row['sent_ns'] else None,
+                answered_ns=int(row['answered_ns']) if row['answered_ns'] else None,
+                curvature=float(row['curvature']) if row['curvature'] else None,
+                due_ns=int(row['due_ns']) if row['due_ns'] else None,
             )
             for row in csv.DictReader(file)
         ]

@@ -1,25 +1,34 @@
-"""A recording as camera: in lockstep with the drive node, or as time passes."""
+"""A recording as camera and speed: in lockstep with the drive node, or as time passes."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geometry_msgs.msg import Vector3Stamped
+from geometry_msgs.msg import TwistStamped, Vector3Stamped
+from rclpy.clock import Clock as RosClock
+from rclpy.clock_type import ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
+from signattn.nodes.answers import FRAME_ID, curvature_message
 from signattn.nodes.ledger import LOST, UNREADABLE, Entry, Ledger
 from signattn.nodes.messages import attention_weights, camera_topic, nanoseconds, set_stamp
-from signattn.nodes.parameters import NodeParameter, declare, number, text
+from signattn.nodes.parameters import declare, flag, number, text
+from signattn.nodes.playback import Playhead, at_rate
 from signattn.nodes.process import NodeError, run
+from signattn.nodes.replay_parameters import PARAMETERS
 from signattn.nodes.transport import transport
 from signattn.preprocess import NS_PER_S, ImageError, RateGate
+from signattn.vehicle import load_vehicle
 
 if TYPE_CHECKING:
     from signattn.bag import CameraImage, Recording
@@ -27,41 +36,8 @@ if TYPE_CHECKING:
 NAME = 'replay'
 SETTLE_S = 0.3
 LOST_IN_A_ROW = 10
-
-PARAMETERS = (
-    NodeParameter('source', '', 'Bag (ROS 1 or ROS 2), or folder with interpolated.csv.'),
-    NodeParameter('image_topic', '', 'Camera of the source; empty to find it by type.'),
-    NodeParameter(
-        'mode',
-        'realtime',
-        'lockstep: the next image goes out when the last was answered. realtime: as recorded.',
-        choices=('lockstep', 'realtime'),
-    ),
-    NodeParameter('rate', 1.0, 'Speed of realtime, 2 is twice as fast.', lower=0.01, upper=100),
-    NodeParameter(
-        'rate_hz',
-        0.0,
-        'Hz. Steps a second of the model, which decide what is expected to be answered: in '
-        'lockstep other images are not sent; 0 for every image.',
-        lower=0,
-        upper=1000,
-    ),
-    NodeParameter(
-        'max_gap', 0.5, 's. Longest gap between two images of one drive.', lower=0.01, upper=60
-    ),
-    NodeParameter(
-        'timeout', 2.0, 's. An image without answer is sent again after it.', lower=0.01, upper=600
-    ),
-    NodeParameter(
-        'resends',
-        3,
-        'How often an image is sent again before it counts as lost.',
-        lower=0,
-        upper=99,
-    ),
-    NodeParameter('wait', 60.0, 's. Longest wait for a drive node.', lower=0, upper=3600),
-    NodeParameter('out', '', 'Folder for answers.csv and attention.npy; empty for none.'),
-)
+LISTEN_S = 0.05
+ANSWERS_KEPT = 100
 
 
 class ReplayNode(Node):
@@ -75,39 +51,86 @@ class ReplayNode(Node):
 
         Raises:
             BagError: If the source can't be read.
-            NodeError: If what reads recordings isn't installed.
+            NodeError: If what reads recordings isn't installed, or a loop is asked for where
+                there is none.
         """
         super().__init__(NAME, **kwargs)
         declare(self, PARAMETERS)
-        topic = text(self, 'image_topic') or None
-        self._recording = _open(text(self, 'source'), topic)
+        if flag(self, 'loop') and (text(self, 'out') or text(self, 'mode') == 'lockstep'):
+            raise NodeError('loop must be false in lockstep and with out, got true')
+        self._recording = _open(self)
         self._ledger = Ledger()
+        self._playhead = Playhead(0, time.monotonic_ns())
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self)
+        self._advertise()
+        self.create_subscription(
+            Vector3Stamped, 'signattn/curvature', self._on_curvature, ANSWERS_KEPT
+        )
+        self.create_subscription(Image, 'signattn/attention', self._on_attention, ANSWERS_KEPT)
+
+    def _advertise(self) -> None:
         # Reliable also reaches those who ask for best effort.
+        qos = QoSProfile(depth=5)
         self._transport = transport(self._recording)
         kind, name = camera_topic(self, self._transport)
-        self._images = self.create_publisher(kind, name, QoSProfile(depth=5))
-        self.create_subscription(Vector3Stamped, 'signattn/curvature', self._on_curvature, 10)
-        self.create_subscription(Image, 'signattn/attention', self._on_attention, 10)
+        self._images = self.create_publisher(kind, name, qos)
+        self._speeds = self.create_publisher(TwistStamped, 'speed', qos)
+        self._driven = self.create_publisher(Vector3Stamped, 'driven', qos)
+        self._time = None
+        if clock_hz := number(self, 'clock_hz'):
+            self._time = self.create_publisher(Clock, '/clock', QoSProfile(depth=1))
+            steady = RosClock(clock_type=ClockType.STEADY_TIME)
+            self._ticks = self.create_timer(1 / clock_hz, self._tell_time, clock=steady)
 
     def play(self) -> None:
         """Send the whole source, and write what became of it.
 
         Raises:
             BagError: If the source is damaged.
-            NodeError: If no drive node answers.
+            NodeError: If no drive node answers, or ``start`` is behind the end.
             OSError: If the answers can't be written.
         """
         with self._recording as recording:
-            self._wait_for_drive_node()
+            self._read_track()
+            if number(self, 'wait'):
+                self._wait_for_drive_node()
             if text(self, 'mode') == 'lockstep':
-                self._play_in_lockstep(recording)
+                self._play_in_lockstep()
             else:
-                self._play_in_real_time(recording)
+                self._play_in_real_time()
         if text(self, 'out'):
             self._ledger.write(Path(text(self, 'out')))
         self.get_logger().info(f'done: {len(self._ledger.entries)} images of {recording.path}')
+
+    def _read_track(self) -> None:
+        from signattn.nodes.track import Track  # noqa: PLC0415 (it imports what reads recordings)
+
+        stamps_ns = [image.stamp_ns for image in self._pictures()]
+        if not stamps_ns:
+            start_s = number(self, 'start')
+            raise NodeError(f'start must lie before the end of the source, got {start_s:g} s')
+        self._count, self._last_ns = len(stamps_ns), stamps_ns[-1]
+        self._track = Track(
+            self._recording,
+            stamps_ns,
+            load_vehicle(text(self, 'vehicle')),
+            number(self, 'assume_speed') or None,
+            self.get_logger().warning,
+        )
+
+    def _pictures(self) -> Iterator[CameraImage]:
+        """The pictures from ``start`` on, of the camera of ``camera_hz``."""
+        images = self._recording.images()
+        first = next(images, None)
+        if first is None:
+            return
+        begin_ns = first.stamp_ns + round(number(self, 'start') * NS_PER_S)
+        later = itertools.dropwhile(
+            lambda image: image.stamp_ns < begin_ns, itertools.chain([first], images)
+        )
+        camera_hz = number(self, 'camera_hz')
+        yield from at_rate(later, camera_hz, number(self, 'max_gap')) if camera_hz else later
 
     def _wait_for_drive_node(self) -> None:
         wait_s = number(self, 'wait')
@@ -135,13 +158,18 @@ class ReplayNode(Node):
         answering = all(self.count_publishers(output) for output in outputs)
         return answering and self._images.get_subscription_count() > 0
 
-    def _play_in_lockstep(self, recording: Recording) -> None:
+    def _play_in_lockstep(self) -> None:
         expects = self._expectation()
-        lost_in_a_row = 0
-        for image in recording.images():
+        lost_in_a_row, before_ns = 0, None
+        for image in self._pictures():
+            self._spin_until(lambda: not flag(self, 'paused'), math.inf)
+            for speed in self._track.speeds(before_ns, image.stamp_ns):
+                self._send_speed(*speed)
+            before_ns = image.stamp_ns
             if not expects(image.stamp_ns):
                 self._ledger.skip(image.stamp_ns)
                 continue
+            self._playhead.seek(image.stamp_ns, time.monotonic_ns())
             entry = self._deliver(image)
             lost_in_a_row = lost_in_a_row + 1 if entry.status == LOST else 0
             if lost_in_a_row == LOST_IN_A_ROW:
@@ -151,7 +179,7 @@ class ReplayNode(Node):
         message = camera_message(image)
         entry = self._ledger.send(image.stamp_ns, time.monotonic_ns())
         for _ in range(1 + int(number(self, 'resends'))):
-            self._images.publish(message)
+            self._send_image(message)
             if self._spin_until(lambda: entry.complete, number(self, 'timeout')):
                 break
             if not _readable(image):
@@ -159,33 +187,72 @@ class ReplayNode(Node):
                 break
         return entry
 
-    def _play_in_real_time(self, recording: Recording) -> None:
-        expects = self._expectation()
-        rate = number(self, 'rate')
-        first_stamp_ns = None
-        started_s = time.monotonic()
-        for image in recording.images():
-            if first_stamp_ns is None:
-                first_stamp_ns = image.stamp_ns
-            message = camera_message(image)
-            due_s = started_s + (image.stamp_ns - first_stamp_ns) / NS_PER_S / rate
-            self._spin_until(lambda: False, due_s - time.monotonic())
-            expected = expects(image.stamp_ns)
-            self._ledger.send(image.stamp_ns, time.monotonic_ns(), expected=expected)
-            self._images.publish(message)
+    def _play_in_real_time(self) -> None:
+        while True:
+            first_ns = self._play_lap()
+            if not flag(self, 'loop'):
+                break
+            # The first picture comes as long after the last as any other.
+            self._spin_until_due(self._last_ns + (self._last_ns - first_ns) // max(1, self._count))
         self._spin_until(lambda: not self._missing(), number(self, 'timeout'))
-        self._tell_damaged_from_lost(recording)
+        self._tell_damaged_from_lost()
+
+    def _play_lap(self) -> int:
+        """Play the source once; gives the stamp of the first picture."""
+        self._ledger = Ledger()
+        expects = self._expectation()
+        first_ns = before_ns = None
+        for image in self._pictures():
+            if first_ns is None:
+                first_ns = image.stamp_ns
+            if before_ns is None or image.stamp_ns < before_ns:
+                self._playhead.seek(image.stamp_ns, time.monotonic_ns())
+            for stamp_ns, speed in self._track.speeds(before_ns, image.stamp_ns):
+                self._spin_until_due(stamp_ns)
+                self._send_speed(stamp_ns, speed)
+            before_ns = image.stamp_ns
+            message = camera_message(image)
+            late_ns = self._spin_until_due(image.stamp_ns)
+            now_ns = time.monotonic_ns()
+            expected = expects(image.stamp_ns)
+            self._ledger.send(image.stamp_ns, now_ns, expected=expected, due_ns=now_ns - late_ns)
+            self._send_image(message)
+        return first_ns or 0
+
+    def _send_speed(self, stamp_ns: int, speed: float) -> None:
+        message = TwistStamped()
+        message.header.frame_id = FRAME_ID
+        set_stamp(message.header, stamp_ns)
+        message.twist.linear.x = speed
+        self._speeds.publish(message)
+
+    def _send_image(self, message: Image | CompressedImage) -> None:
+        """An image, and before it what belongs to it: the time, and what was driven."""
+        self._tell_time()
+        driven = self._track.driven(nanoseconds(message.header.stamp))
+        if driven is not None:
+            self._driven.publish(curvature_message(message.header, driven))
+        self._images.publish(message)
+
+    def _tell_time(self) -> None:
+        if self._time is None:
+            return
+        position_ns = self._playhead.position_ns(time.monotonic_ns())
+        if position_ns:
+            message = Clock()
+            message.clock.sec, message.clock.nanosec = divmod(position_ns, NS_PER_S)
+            self._time.publish(message)
 
     def _missing(self) -> set[int]:
         return {entry.stamp_ns for entry in self._ledger.entries if entry.status == LOST}
 
-    def _tell_damaged_from_lost(self, recording: Recording) -> None:
+    def _tell_damaged_from_lost(self) -> None:
         missing = self._missing()
         if not missing:
             return
         damaged = {
             image.stamp_ns
-            for image in recording.images()
+            for image in self._pictures()
             if image.stamp_ns in missing and not _readable(image)
         }
         for entry in self._ledger.entries:
@@ -199,6 +266,18 @@ class ReplayNode(Node):
             return lambda _: True
         return RateGate(rate_hz, number(self, 'max_gap')).accept
 
+    def _spin_until_due(self, stamp_ns: int) -> int:
+        """Serve callbacks until a moment of the source is due; gives how late it is, ns."""
+        while True:
+            self._executor.spin_once(timeout_sec=0)
+            now_ns = time.monotonic_ns()
+            rate = 0.0 if flag(self, 'paused') else number(self, 'rate')
+            self._playhead.steer(rate, now_ns)
+            left_s = self._playhead.wait_s(stamp_ns, now_ns)
+            if left_s <= 0:
+                return round(-left_s * NS_PER_S)
+            self._spin_once(min(left_s, LISTEN_S))
+
     def _spin_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Serve callbacks until something is so; False after the time."""
         deadline_s = time.monotonic() + timeout_s
@@ -206,10 +285,13 @@ class ReplayNode(Node):
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 return False
-            if not self.context.ok():
-                raise ExternalShutdownException
-            self._executor.spin_once(timeout_sec=min(left_s, 0.1))
+            self._spin_once(min(left_s, LISTEN_S))
         return True
+
+    def _spin_once(self, timeout_s: float) -> None:
+        if not self.context.ok():
+            raise ExternalShutdownException
+        self._executor.spin_once(timeout_sec=timeout_s)
 
     def _on_curvature(self, message: Vector3Stamped) -> None:
         now_ns = time.monotonic_ns()
@@ -219,7 +301,7 @@ class ReplayNode(Node):
         self._ledger.attend(nanoseconds(message.header.stamp), attention_weights(message))
 
 
-def _open(source: str, image_topic: str | None) -> Recording:
+def _open(node: Node) -> Recording:
     try:
         from signattn.bag import Selection, open_recording  # noqa: PLC0415 (may be missing on a robot)
     except ModuleNotFoundError as error:
@@ -227,7 +309,16 @@ def _open(source: str, image_topic: str | None) -> Recording:
         raise NodeError(
             f'{missing} must be installed to read recordings, found none: pip install {missing}'
         ) from error
-    return open_recording(source, Selection(image_topic=image_topic))
+    folder = text(node, 'msg_path')
+    selection = Selection(
+        image_topic=text(node, 'image_topic') or None,
+        steering=text(node, 'steering') or None,
+        unit=text(node, 'unit') or None,
+        speed=text(node, 'speed') or None,
+        speed_unit=text(node, 'speed_unit') or None,
+        msg_path=Path(folder) if folder else None,
+    )
+    return open_recording(text(node, 'source'), selection)
 
 
 def camera_message(image: CameraImage) -> Image | CompressedImage:
