@@ -35,8 +35,8 @@ Job = tuple[Callable[..., Answers], tuple[Any, ...]]
 
 WINDOW = 16
 """Frames of a stream that go through the network at once."""
-_BATCH = 13
-"""Most pictures that go through the encoder at once: half of the usual 26 levels."""
+_MOST = {'frame': 32, 'stream': 13}
+"""Most levels that go through the network at once; streams of half the usual 26 are a job."""
 
 
 class Clean(NamedTuple):
@@ -131,7 +131,8 @@ class Viewer:
                 part = np.concatenate([part, np.repeat(part[-1:], self.batch - len(part), 0)])
             frames = torch.from_numpy(part).to(self.device).unflatten(1, (HEIGHT, WIDTH))
             features.append(self._encoder(frames.permute(0, 3, 1, 2)))
-        return torch.cat(features)[: len(pictures)]
+        together = features[0] if len(features) == 1 else torch.cat(features)
+        return together[: len(pictures)]
 
 
 class Masker:
@@ -264,7 +265,7 @@ def grouped(config: DeletionConfig) -> Order:
         (groups, G) int64; the last group may end with repetitions.
     """
     counts = config.counts()
-    groups = math.ceil(len(counts) / _BATCH)
+    groups = math.ceil(len(counts) / _MOST[config.regime])
     size = math.ceil(len(counts) / groups)
     padded = np.pad(counts, (0, groups * size - len(counts)), mode='edge')
     return padded.reshape(groups, size)
