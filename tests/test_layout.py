@@ -42,7 +42,10 @@ ALLOWED = {
     'study': SIGNALS | {'drive', 'evaluate', 'intervals', 'model', 'train', 'workers'},
     'leak': SIGNALS | {'drive', 'evaluate', 'model', 'stream'},
     'truth': SIGNALS | {'augment', 'drive', 'evaluate', 'heatmap', 'masks', 'model', 'ranks'},
-    'report': {'share', 'evaluate', 'heatmap'},
+    'quality': SIGNALS
+    | {'deletion', 'drive', 'evaluate', 'explain', 'intervals', 'model', 'stream'},
+    'report': SIGNALS
+    | {'deletion', 'drive', 'evaluate', 'explain', 'heatmap', 'intervals', 'model', 'quality'},
     'render': SIGNALS | {'bag', 'heatmap', 'labels', 'stream'},
     'nodes': VEHICLE_NODE | {'nodes.dds'},
     # Parts of nodes/ apart from the rest: what a replay needs besides, and what needs no rclpy.

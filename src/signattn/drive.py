@@ -1,5 +1,6 @@
 """A drive on disk, windows over it, and its splits."""
 
+import copy
 import hashlib
 import itertools
 from collections.abc import Mapping
@@ -176,6 +177,20 @@ class Drive:
     def stretches(self) -> list[slice]:
         """The parts of the drive between gaps, in order."""
         return stretches(self.stamps_ns, self.max_gap_s)
+
+    def cut(self, kept: NDArray[np.bool_]) -> 'Drive':
+        """Some of the frames as a drive of their own; where others lay is a gap.
+
+        Args:
+            kept: (N,) bool, the frames that stay.
+
+        Returns:
+            The drive, in memory; it knows where it comes from.
+        """
+        part = copy.copy(self)
+        part.frames = self.frames[kept]
+        part.samples = self.samples[kept].reset_index(drop=True)
+        return part
 
     def require_labels(self) -> None:
         """Refuse a drive that nothing can be learned from or scored on.

@@ -121,19 +121,13 @@ def evaluate(
             that is to be scored is empty.
     """
     config = config or EvaluateConfig()
-    split = _split_of(checkpoint) if config.part == 'apart' else Split('none')
     network = checkpoint.network.to(find_device(config.device))
     lead_s = lead_of(checkpoint)
     scored = []
     for drive in drives:
         drive.require_labels()
         check_preprocessing(checkpoint, drive)
-        if config.part == 'apart' and not _seen(checkpoint, drive, split=True):
-            raise DriveError(
-                f'{drive.path} must be a drive that {checkpoint.name} was trained on to have a '
-                'part apart, got another one: score all of its frames'
-            )
-        part = split.parts(drive)[1] if config.part == 'apart' else np.ones(len(drive), bool)
+        part = tested_part(checkpoint, drive, config.part)
         part &= np.isfinite(drive.ahead('curvature', lead_s))
         scored.append(Scored(drive, part, predict(network, drive), lead_s))
     if not any(item.part.any() for item in scored):
@@ -143,7 +137,7 @@ def evaluate(
         _seen(checkpoint, drive) for drive in drives
     )
     if config.part == 'apart':
-        metrics |= _score_motion(scored, split)
+        metrics |= _score_motion(scored, _split_of(checkpoint))
     if config.windows:
         metrics |= _score_windows(network, scored, config)
     return metrics, scored
@@ -304,6 +298,33 @@ def _previous(drive: Drive, angle: Floats) -> Floats:
     for stretch in drive.stretches():
         previous[stretch.start] = np.nan
     return previous
+
+
+def tested_part(
+    checkpoint: Checkpoint, drive: Drive, part: Literal['all', 'apart']
+) -> NDArray[np.bool_]:
+    """The frames of a drive that a network is tested on.
+
+    Args:
+        checkpoint: The network.
+        drive: The drive.
+        part: ``all`` frames, or those that the split of the training kept ``apart``.
+
+    Returns:
+        (N,) bool.
+
+    Raises:
+        DriveError: If nothing of the drive was kept apart.
+    """
+    if part == 'all':
+        return np.ones(len(drive), bool)
+    split = _split_of(checkpoint)
+    if not _seen(checkpoint, drive, split=True):
+        raise DriveError(
+            f'{drive.path} must be a drive that {checkpoint.name} was trained on to have a '
+            'part apart, got another one: score all of its frames'
+        )
+    return split.parts(drive)[1]
 
 
 def _split_of(checkpoint: Checkpoint) -> Split:

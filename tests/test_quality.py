@@ -1,0 +1,153 @@
+"""Every method measured alike: what is measured, of which frames, and what comes of it."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from signattn.deletion import DeletionConfig, curves
+from signattn.drive import Split
+from signattn.explain import EXPLAINERS, controls, explain
+from signattn.model import Checkpoint, Network, NetworkConfig
+from signattn.preprocess import Preprocessing
+from signattn.quality import AREAS, QualityConfig, measure_quality, summary
+
+LEVELS = (0, 10, 20)
+QUICK = QualityConfig(
+    fillings=('black',), levels=LEVELS, random_maps=2, sample=3, warmup_s=0.2, device='cpu'
+)
+METHODS = ['attention', 'time_mean', 'away', 'row_mean', 'permuted', 'centre', 'random']
+
+
+@pytest.fixture(scope='module')
+def network():
+    torch.manual_seed(0)
+    return Network(NetworkConfig(hidden=4, encoder_norm='batch', dropout=0.0)).eval()
+
+
+@pytest.fixture
+def drive(write_drive):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (40, 80, 160, 3), np.uint8)
+    return write_drive(0.01 * np.sin(np.arange(40) / 6), frames=frames)
+
+
+@pytest.fixture
+def checkpoint(network, vehicle):
+    return Checkpoint(network, Preprocessing().to_mapping(), vehicle)
+
+
+def of(table, **where):
+    """The lines of a table with these values."""
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+def quick(**options):
+    return QualityConfig(**(vars(QUICK) | options))
+
+
+def test_every_method_is_measured_as_the_metric_does(checkpoint, network, drive):
+    found = measure_quality(checkpoint, [drive], quick(explainers=('attention',)))
+    for regime in ('frame', 'stream'):
+        config = DeletionConfig(levels=LEVELS, filling='black', regime=regime, skip_s=0.2)
+        own = explain(drive, network, EXPLAINERS['attention']()).saliency
+        for name, maps in (('attention', own), ('centre', controls.centre(40))):
+            expected = curves(network, drive, maps, config)
+            rows = of(found.areas, regime=regime, method=name)
+            assert rows['frame'].tolist() == expected.frames.tolist()
+            for key, area in AREAS.items():
+                np.testing.assert_allclose(rows[key], area(expected), atol=1e-9)
+            line = of(found.curves, regime=regime, method=name)
+            assert line['level_percent'].tolist() == list(LEVELS)
+            np.testing.assert_allclose(line['mae_deg'], expected.mae_deg)
+            np.testing.assert_allclose(line['moved_deg'], expected.moved_deg)
+    assert found.areas['method'].drop_duplicates().tolist() == METHODS
+    assert found.costs['attention']['forwards'] == 1
+
+
+def test_the_control_of_random_maps_is_their_mean(checkpoint, network, drive):
+    found = measure_quality(checkpoint, [drive], quick(regimes=('frame',)))
+    config = DeletionConfig(levels=LEVELS, filling='black', skip_s=0.2)
+    each = [curves(network, drive, controls.random(40, seed), config) for seed in (0, 1)]
+    rows = of(found.areas, method='random')
+    expected = np.mean([one.fidelity_areas() for one in each], 0)
+    np.testing.assert_allclose(rows['fidelity_area_deg_percent'], expected, atol=1e-9)
+
+
+def test_costly_methods_see_the_sample(checkpoint, drive):
+    config = quick(costly=('integrated_gradients',), greedy=True, levels=(0, 1), step=2)
+    found = measure_quality(checkpoint, [drive], config)
+    for method in ('integrated_gradients', 'greedy'):
+        rows = of(found.areas, method=method)
+        assert rows['frame'].tolist() == [0, 20, 38]
+        assert rows['sample'].all()
+        assert set(rows['regime']) == {'frame'}
+    rows = of(found.areas, method='attention', regime='frame')
+    assert rows['frame'].tolist() == list(range(0, 40, 2))
+    assert rows['sample'].sum() == 3
+    lines = {(it['regime'], it['method']): it for it in summary([found.areas])}
+    assert 'share' in lines['frame', 'attention']
+    assert 'share' not in lines['frame', 'random']
+    assert 'share' not in lines['stream', 'attention']
+
+
+def test_a_part_apart_is_measured_with_what_lies_ahead_of_it(checkpoint, drive):
+    split = Split('blocks', folds=2, fold=1, block_s=1.0, purge_s=0.2)
+    training = {
+        'split': vars(split),
+        'drives': [{'frames_sha256': drive.frames_sha256, 'split': True}],
+    }
+    apart = Checkpoint(checkpoint.network, checkpoint.preprocessing, checkpoint.vehicle, training)
+    found = measure_quality(apart, [drive], quick(part='apart', block_s=1.0))
+    for regime in ('frame', 'stream'):
+        rows = of(found.areas, regime=regime, method='centre')
+        assert rows['frame'].tolist() == list(range(20, 40))
+        assert rows['block'].unique().tolist() == [1]
+
+
+def test_a_summary_over_seeds():
+    def table(own, floor, top):
+        rows = [
+            ('d', frame, frame // 2, True, 'frame', 'black', method, value, value, value)
+            for method, value in (('attention', own), ('random', floor), ('greedy', top))
+            for frame in range(4)
+        ]
+        keys = ['drive', 'frame', 'block', 'sample', 'regime', 'filling', 'method', *AREAS]
+        return pd.DataFrame(rows, columns=keys)
+
+    lines = summary([table(4.0, 2.0, 8.0), table(6.0, 2.0, 12.0)])
+    attention = next(line for line in lines if line['method'] == 'attention')
+    assert attention['frames'] == 4
+    assert attention['fidelity_area_deg_percent'] == 5.0
+    assert attention['fidelity_area_deg_percent_low'] == 4.0
+    assert attention['fidelity_area_deg_percent_high'] == 6.0
+    # (2 + 4) of (6 + 10).
+    assert attention['share'] == 6 / 16
+
+
+@pytest.mark.parametrize(
+    ('options', 'text'),
+    [
+        ({'explainers': ('heat',)}, "explainers must be of attention, .*, got 'heat'"),
+        ({'costly': ('heat',)}, "explainers must be of attention, .*, got 'heat'"),
+        ({'explainers': ()}, 'explainers must name at least one, got none'),
+        ({'sample': 0}, 'sample must be at least 1, got 0'),
+        ({'step': 0}, 'step must be at least 1, got 0'),
+        ({'random_maps': 0}, 'random_maps must be at least 1, got 0'),
+        ({'fillings': ('white',)}, "filling must be one of .*, got 'white'"),
+    ],
+)
+def test_what_cannot_be_measured(options, text):
+    with pytest.raises(ValueError, match=f'^{text}$'):
+        QualityConfig(**options)
+
+
+def test_nothing_to_measure(checkpoint, write_drive):
+    unknown = write_drive([0.01] * 5, speed=np.nan, name='unknown')
+    text = re.escape(f'{unknown.path} must hold a frame to measure, got none')
+    with pytest.raises(ValueError, match=text):
+        measure_quality(checkpoint, [unknown], QUICK)
