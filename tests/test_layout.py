@@ -119,7 +119,7 @@ def imports(tree):
 
 
 def is_ros(package):
-    return package in ROS or package.endswith('_msgs')
+    return package in ROS or package.endswith(('_msgs', '_srvs'))
 
 
 def wrong_imports(module, text):

@@ -10,7 +10,9 @@ MS = 1_000_000
 def test_nothing_yet():
     tally = Tally()
     assert tally.camera_hz() is None
-    assert tally.latency_ms(50) is None
+    assert tally.latency_ms('pipeline', 50) is None
+    assert tally.age_ms(50) is None
+    assert tally.limits_acting(0) == []
     assert tally.silence_s(0) is None
 
 
@@ -48,21 +50,45 @@ def test_a_restart_forgets_all_but_the_counts():
     for i in range(20):
         tally.receive(50 * MS * i, MS)
         tally.drop('unusable')
+        tally.ages_s.append(0.1)
     tally.restart()
     assert tally.camera_hz() is None
     assert tally.silence_s(9 * MS) is None
     assert tally.unanswered_s(9 * MS) is None
     assert tally.most_dropped() is None
+    assert tally.age_ms(50) is None
     assert (tally.counts['received'], tally.dropped) == (20, {'unusable': 20})
 
 
 def test_latencies():
     tally = Tally()
     for ms in range(1, 102):
-        tally.answer(ms * MS)
-    assert tally.latency_ms(50) == pytest.approx(51)
-    assert tally.latency_ms(99) == pytest.approx(100)
+        tally.answer(2 * ms * MS, ms * MS)
+    assert tally.latency_ms('inference', 50) == pytest.approx(51)
+    assert tally.latency_ms('inference', 99) == pytest.approx(100)
+    assert tally.latency_ms('pipeline', 99) == pytest.approx(200)
     assert tally.counts['answered'] == 101
+
+
+def test_ages():
+    tally = Tally()
+    tally.ages_s.extend([0.01, 0.02, 0.06])
+    assert tally.age_ms(50) == pytest.approx(20)
+    assert tally.age_ms(100) == pytest.approx(60)
+
+
+def test_limits_act_for_a_second():
+    tally = Tally()
+    tally.limit('rate', 1000 * MS)
+    tally.limit('rate', 2000 * MS)
+    tally.limit('curvature', 2500 * MS)
+    assert tally.limited == {'rate': 2, 'curvature': 1}
+    assert tally.limits_acting(2500 * MS) == ['rate', 'curvature']
+    assert tally.limits_acting(3000 * MS) == ['rate', 'curvature']
+    assert tally.limits_acting(3001 * MS) == ['curvature']
+    tally.restart()
+    assert tally.limits_acting(3001 * MS) == []
+    assert tally.limited == {'rate': 2, 'curvature': 1}
 
 
 def test_silence():
@@ -77,7 +103,7 @@ def test_images_wait_from_the_first_after_an_answer():
     assert tally.most_dropped() is None
     tally.receive(0, 1000 * MS)
     tally.drop('unusable')
-    tally.answer(MS)
+    tally.answer(MS, MS)
     assert tally.unanswered_s(9000 * MS) is None
     for i, reason in enumerate(('too old', 'same stamp', 'same stamp'), 1):
         tally.receive(50 * MS * i, (10_000 + 50 * i) * MS)

@@ -11,26 +11,25 @@ pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
-from geometry_msgs.msg import TwistStamped, Vector3Stamped  # noqa: E402
-from nav_msgs.msg import Path  # noqa: E402
+from geometry_msgs.msg import Twist, TwistStamped, Vector3, Vector3Stamped  # noqa: E402
+from nav_msgs.msg import Odometry, Path  # noqa: E402
 from rclpy.exceptions import InvalidParameterValueException  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
 
-from signattn.nodes import drive_node, overlay_node, replay_node  # noqa: E402
-from signattn.nodes.diagnostics import drive_status  # noqa: E402
+from signattn.nodes import drive_node, outputs, overlay_node, replay_node  # noqa: E402
 from signattn.nodes.drive_node import DriveNode  # noqa: E402
 from signattn.nodes.messages import (  # noqa: E402
-    NS_PER_S,
     image_message,
     nanoseconds,
     set_stamp,
 )
 from signattn.nodes.parameters import NAMES  # noqa: E402
-from signattn.nodes.tally import Tally  # noqa: E402
-from signattn.preprocess import ImageError, Preprocessing  # noqa: E402
+from signattn.preprocess import NS_PER_S, ImageError, Preprocessing  # noqa: E402
 
 START_NS = 1_479_424_215_880_976_321
 TICK_NS = 50_000_000
@@ -297,49 +296,6 @@ def test_lifecycle(drive, bench):
         assert trigger() == TransitionCallbackReturn.SUCCESS
 
 
-def test_what_goes_wrong_in_a_transition_is_said(bench, capfd):
-    def fail(*_):
-        raise RuntimeError('no such network')
-
-    named = [Parameter('model', value='known')]
-    node = bench.add(DriveNode(fail, context=bench.context, parameter_overrides=named))
-    assert not node.start()
-    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
-    assert 'configure failed: no such network' in capfd.readouterr().err
-    assert node._state_machine.current_state[1] == 'unconfigured'
-
-
-def test_a_transition_that_fails_half_way_leaves_nothing(bench, known_engine, monkeypatch):
-    named = [Parameter('model', value='known'), Parameter('autostart', value=False)]
-    node = bench.add(
-        DriveNode(lambda *_: known_engine(), context=bench.context, parameter_overrides=named)
-    )
-
-    def fail(*_, **__):
-        raise RuntimeError('no topics left')
-
-    with monkeypatch.context() as patch:
-        patch.setattr(node, '_advertise', fail)
-        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
-    assert node._engine is None
-    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-    with monkeypatch.context() as patch:
-        patch.setattr(node, '_subscribe', fail)
-        assert node.trigger_activate() == TransitionCallbackReturn.FAILURE
-    assert node._state_machine.current_state[1] == 'inactive'
-    assert not node._curvature.is_activated
-    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-
-
-def test_without_autostart_it_waits(bench, known_engine):
-    waiting = [Parameter('autostart', value=False)]
-    node = bench.add(
-        DriveNode(lambda *_: known_engine(), context=bench.context, parameter_overrides=waiting)
-    )
-    assert node.start()
-    assert node._state_machine.current_state[1] == 'unconfigured'
-
-
 def test_the_model_is_the_one_that_was_named(bench, known_engine, tmp_path):
     loaded = []
 
@@ -446,8 +402,10 @@ def test_diagnostics(bench, drive, known_engine):
         'aspect ratio must be 1.333 as in training, is 2.000'
     )
     values = {value.key: value.value for value in status.values}
-    assert float(values.pop('latency p50 [ms]')) > 0
-    assert float(values.pop('latency p99 [ms]')) > 0
+    for part in ('inference', 'pipeline'):
+        assert 0 < float(values.pop(f'{part} p50 [ms]')) <= float(values.pop(f'{part} p99 [ms]'))
+    for percent in (50, 99):  # years
+        assert float(values.pop(f'age of the images p{percent} [ms]')) > 1e11
     assert values == {
         'state': 'active',
         'model': 'known',
@@ -463,35 +421,280 @@ def test_diagnostics(bench, drive, known_engine):
     }
 
 
-def test_diagnostics_of_images_that_are_not_answered(known_engine, monkeypatch):
-    tally, engine = Tally(), known_engine()
-    now_ns = 10 * NS_PER_S
-    monkeypatch.setattr('time.monotonic_ns', lambda: now_ns)
-
-    def status():
-        return drive_status('/signattn', 'active', tally, engine)
-
-    for i in range(50):
-        tally.receive(START_NS + i * TICK_NS, now_ns - 3 * NS_PER_S)
-        tally.answer(1)
-    for i in range(50, 100):
-        tally.receive(START_NS + i * TICK_NS, now_ns - 2 * NS_PER_S)
-        tally.drop('too old' if i % 5 else 'unusable')
-    assert (status().level, status().message) == (DiagnosticStatus.STALE, 'no image for 2.0 s')
-    tally.receive(START_NS + 100 * TICK_NS, now_ns)
-    said = status()
-    assert said.level == DiagnosticStatus.ERROR
-    assert said.message == 'images come, none was answered for 2.0 s: 40 dropped, too old'
-    engine.preprocessing = Preprocessing(rate_hz=0.5)
-    assert status().level == DiagnosticStatus.OK  # a step every 2 s
-    engine.preprocessing = Preprocessing()
-    tally.answer(1)
-    assert status().level == DiagnosticStatus.OK
-
-
 def test_diagnostics_without_images(bench):
     bench.drive_node()
     reports = bench.listen(bench.plain_node(), DiagnosticArray, '/diagnostics')
     bench.spin_until(lambda: reports)
     assert reports[0].status[0].level == DiagnosticStatus.STALE
     assert reports[0].status[0].message == 'no image yet'
+
+
+# Answers that must not be published
+
+
+def test_an_answer_that_comes_too_late_is_not_published(drive, known_engine):
+    class Slow(known_engine):
+        def step(self, image):
+            # As if half a second had passed: the image is a second old.
+            driven.node.set_parameters([Parameter('max_age', value=0.5)])
+            return super().step(image)
+
+    driven = drive(Slow(), parameters={'max_age': 60})
+    now_ns = driven.node.get_clock().now().nanoseconds
+    driven.send(camera_image(now_ns - NS_PER_S))
+    assert driven.curvatures == []
+    assert driven.tally.dropped == {'too late': 1}
+    assert driven.tally.counts['answered'] == 0
+
+
+def test_an_answer_that_is_no_number_is_not_published_and_forgotten(drive, known_engine):
+    class Broken(known_engine):
+        def step(self, image):
+            step = super().step(image)
+            return step._replace(curvature=math.nan) if len(self.seen) == 1 else step
+
+    driven = drive(Broken())
+    resets = driven.engine.resets
+    driven.send(camera_image(START_NS), camera_image(START_NS + TICK_NS))
+    assert driven.stamps == [START_NS + TICK_NS]
+    assert driven.tally.dropped == {'not finite': 1}
+    assert driven.engine.resets == resets + 1
+
+
+# Limits, and the angle of the tyres
+
+
+def test_without_limits_nothing_changes(drive):
+    driven = drive(parameters={'max_tyre_angle': 0.01, 'max_curvature_rate': 0.001})
+    driven.send(camera_image(START_NS), camera_image(START_NS + TICK_NS, picture(90)))
+    assert [message.vector.z for message in driven.curvatures] == [0.041, 0.091]
+    assert driven.tally.limited == {}
+
+
+def test_what_the_vehicle_can_not_drive_is_bounded_everywhere(
+    drive, bench, vehicle_file, monkeypatch
+):
+    monkeypatch.setattr('signattn.nodes.speed.HOLDS_S', math.inf)
+    values = {'vehicle': vehicle_file, 'limit_curvature': True, 'max_tyre_angle': 0.04}
+    driven = drive(parameters=values | {'publish_cmd': True})
+    commands = driven.listen(TwistStamped, 'cmd')
+    driven.send(camera_image(START_NS), camera_image(START_NS + TICK_NS, picture(10)))
+    bench.spin_until(lambda: len(commands) == 2)
+    # 0.04 rad / 2 m; nobody said how fast it is.
+    assert [message.vector.z for message in driven.curvatures] == pytest.approx([0.02, 0.011])
+
+    speeds = bench.talk(driven.tester, TwistStamped, 'speed')
+    speeds.publish(TwistStamped(twist=Twist(linear=Vector3(x=-10.0))))
+    bench.spin_until(driven.node._speed.current)
+    live = {'max_lateral_acceleration': 0.5, 'cmd_speed': 2}
+    driven.node.set_parameters([Parameter(name, value=value) for name, value in live.items()])
+    driven.send(camera_image(START_NS + 2 * TICK_NS))
+    bench.spin_until(lambda: len(commands) == 3)
+    assert driven.curvatures[2].vector.z == pytest.approx(0.005)  # 0.5 / 10²
+    assert commands[2].twist.angular.z == pytest.approx(2 * 0.005)
+    assert driven.tally.limited == {'curvature': 2}
+    assert 'safety limits act: curvature' in [text for _, text in driven.node._problems()]
+
+
+def test_the_curvature_changes_no_faster_than_allowed_and_begins_anew(drive, bench):
+    driven = drive(parameters={'limit_rate': True, 'max_curvature_rate': 0.2})
+    driven.send(camera_image(START_NS, picture(10)), camera_image(START_NS + TICK_NS))
+    driven.node.trigger_deactivate()
+    driven.node.trigger_activate()
+    bench.spin_until(driven.camera.get_subscription_count)
+    bench.spin_for(0.1)
+    driven.send(camera_image(START_NS + 2 * TICK_NS))
+    got = [message.vector.z for message in driven.curvatures]
+    assert got == pytest.approx([0.011, 0.021, 0.041])
+
+
+def test_the_speed_may_come_as_odometry_and_holds_a_second(drive, bench, monkeypatch):
+    monkeypatch.setattr('signattn.nodes.speed.HOLDS_S', math.inf)
+    driven = drive(parameters={'speed_type': 'odometry', 'cmd_speed': 3})
+    assert driven.node._speed_now() == 3
+    message = Odometry()
+    speeds = bench.talk(driven.tester, Odometry, 'speed')
+    for message.twist.twist.linear.x in (8.0, math.nan):  # what is no number is passed over
+        speeds.publish(message)
+    bench.spin_until(driven.node._speed.current)
+    bench.spin_for(0.1)
+    assert driven.node._speed_now() == 8
+    monkeypatch.setattr('signattn.nodes.speed.HOLDS_S', 0.0)
+    assert driven.node._speed_now() == 3
+
+
+def test_the_tyres_are_told_where_they_are_wanted(drive, bench, vehicle_file, monkeypatch):
+    # The package is no wheel: another message carries angle and speed.
+    monkeypatch.setattr(outputs, 'message_type', lambda: Vector3Stamped)
+
+    def message(kind, header, angle, speed):
+        return kind(header=header, vector=Vector3(x=angle, y=speed))
+
+    monkeypatch.setattr(outputs, 'ackermann_message', message)
+    values = {'publish_ackermann': True, 'vehicle': vehicle_file, 'cmd_speed': 10}
+    driven = drive(parameters=values)
+    tyres = driven.listen(Vector3Stamped, 'ackermann')
+    driven.send(camera_image(START_NS))
+    bench.spin_until(lambda: tyres)
+    # 2 m · 0.041 1/m, twice that at 10 m/s.
+    assert (tyres[0].vector.x, tyres[0].vector.y) == (pytest.approx(0.164), 10)
+    assert nanoseconds(tyres[0].header.stamp) == START_NS
+
+
+def test_tyres_without_their_package_are_an_error_that_leaves_nothing(bench, known_engine, capfd):
+    values = {'model': 'known', 'publish_ackermann': True}
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    context = bench.context
+    node = DriveNode(lambda *_: known_engine(), context=context, parameter_overrides=overrides)
+    bench.add(node)
+    before = len(list(node.publishers))
+    assert not node.start()
+    said = capfd.readouterr().err
+    assert 'configure failed: publish_ackermann needs the package ackermann_msgs' in said
+    assert len(list(node.publishers)) == before
+
+
+# Resets from outside
+
+
+def test_the_state_is_reset_when_asked_for(drive, bench):
+    driven = drive()
+    client = driven.tester.create_client(Trigger, '/signattn/reset')
+    bench.spin_until(client.service_is_ready)
+
+    def ask():
+        answer = client.call_async(Trigger.Request())
+        bench.spin_until(answer.done)
+        return answer.result().success, answer.result().message
+
+    resets = driven.engine.resets
+    assert ask() == (True, 'state reset')
+    assert driven.engine.resets == resets + 1
+    assert driven.tally.counts['resets'] == 1
+    driven.node.trigger_deactivate()
+    assert ask() == (False, 'node must be active to be reset, is inactive')
+
+
+def clock(time_ns):
+    message = Clock()
+    message.clock.sec, message.clock.nanosec = divmod(time_ns, NS_PER_S)
+    return message
+
+
+def test_a_bag_that_loops_resets_once_and_a_paused_one_stops_no_diagnostics(drive, bench, capfd):
+    driven = drive(parameters={'use_sim_time': True})
+    clocks = bench.talk(driven.tester, Clock, '/clock')
+    reports = bench.listen(driven.tester, DiagnosticArray, '/diagnostics')
+
+    def tell(time_ns):
+        clocks.publish(clock(time_ns))
+        bench.spin_until(lambda: driven.node.get_clock().now().nanoseconds == time_ns)
+
+    tell(START_NS + 100 * TICK_NS)
+    driven.send(camera_image(START_NS + 100 * TICK_NS))
+    tell(START_NS + 300 * TICK_NS)  # forward: the stamps will say whether there was a gap
+    assert driven.tally.counts['resets'] == 0
+    tell(START_NS)  # the bag loops
+    assert driven.tally.counts['resets'] == 1
+    driven.send(camera_image(START_NS), camera_image(START_NS + TICK_NS))
+    assert driven.tally.counts['resets'] == 1
+    said = capfd.readouterr().err
+    assert said.count('state reset') == 1
+    assert 'state reset: the clock went back by 15.000 s' in said
+    # The clock stands still now.
+    reports.clear()
+    bench.spin_until(lambda: len(reports) >= 2)
+
+
+def test_where_the_stamps_went_back_first_the_clock_resets_nothing_again(drive, bench):
+    driven = drive(parameters={'use_sim_time': True})
+    clocks = bench.talk(driven.tester, Clock, '/clock')
+    clocks.publish(clock(START_NS + 100 * TICK_NS))
+    bench.spin_until(lambda: driven.node.get_clock().now().nanoseconds > START_NS)
+    driven.send(camera_image(START_NS + 100 * TICK_NS), camera_image(START_NS))
+    assert driven.tally.counts['resets'] == 1
+    clocks.publish(clock(START_NS))
+    bench.spin_until(lambda: driven.node.get_clock().now().nanoseconds == START_NS)
+    assert driven.tally.counts['resets'] == 1
+
+
+def test_another_clock_resets_the_state(drive):
+    driven = drive()
+    driven.send(camera_image(START_NS))
+    driven.node.set_parameters([Parameter('use_sim_time', value=True)])
+    assert driven.tally.counts['resets'] == 1
+
+
+# What the diagnostics say besides
+
+
+def test_a_demo_model_on_a_car_is_a_warning(bench, known_engine):
+    engine = known_engine()
+    engine.name = 'demo'
+    node = bench.drive_node(engine, {'max_age': 0.5})
+    demo = DiagnosticStatus.WARN, 'the demo model must not drive a car: name another model'
+    assert demo in node._problems()
+    node.set_parameters([Parameter('max_age', value=0.0)])  # a recording
+    assert demo not in node._problems()
+    node.set_parameters([Parameter('max_age', value=0.5)])
+    engine.name = 'known'
+    assert demo not in node._problems()
+
+
+def test_two_cameras_on_one_topic_are_a_warning(drive, bench):
+    driven = drive()
+    text = 'one camera must publish /image, 2 do'
+    assert text not in [said for _, said in driven.node._problems()]
+    bench.talk(driven.tester, Image, 'image')
+    bench.spin_until(lambda: text in [said for _, said in driven.node._problems()])
+    driven.send(camera_image(START_NS))
+    assert driven.stamps == [START_NS]
+
+
+def test_what_gets_worse_is_said_at_once(drive, bench, monkeypatch):
+    driven = drive(parameters={'stale_after': 60})
+    driven.send(camera_image(START_NS))
+    reported = []
+    monkeypatch.setattr(driven.node, '_report', lambda: reported.append(1))
+    driven.node._level = DiagnosticStatus.OK
+    driven.node._watch()
+    assert reported == []
+    driven.node.set_parameters([Parameter('stale_after', value=0.05)])
+    bench.spin_for(0.1)
+    driven.node._watch()
+    assert reported
+
+
+def test_the_log_says_when_the_camera_stops_and_returns(drive, bench, capfd):
+    driven = drive()
+    driven.send(camera_image(START_NS))
+    driven.node._report()
+    driven.node.set_parameters([Parameter('stale_after', value=0.05)])
+    bench.spin_for(0.1)
+    driven.node._report()
+    driven.node.set_parameters([Parameter('stale_after', value=60)])
+    driven.node._report()
+    said = capfd.readouterr().err
+    assert said.count('no image for ') == 1
+    assert said.count('active, all well') >= 1
+
+
+def test_every_parameter_is_described(bench):
+    node = bench.drive_node()
+    for parameter in drive_node.PARAMETERS:
+        described = node.describe_parameter(parameter.name)
+        assert described.description == parameter.description
+        assert described.read_only != parameter.live
+        if type(parameter.default) is float:
+            (limits,) = described.floating_point_range
+        elif type(parameter.default) is int:
+            (limits,) = described.integer_range
+        else:
+            continue
+        assert (limits.from_value, limits.to_value) == (parameter.lower, parameter.upper)
+
+
+def test_a_large_image_is_answered(drive):
+    driven = drive()
+    driven.send(camera_image(START_NS, np.full((2160, 3840, 3), 40, np.uint8)))
+    assert [message.vector.z for message in driven.curvatures] == [0.04]

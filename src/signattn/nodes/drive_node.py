@@ -1,122 +1,45 @@
 """The node that runs on the vehicle: camera images in, curvature and attention out."""
 
-import functools
+import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
 import torch
-from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import TwistStamped, Vector3Stamped
-from nav_msgs.msg import Path
-from rclpy.clock import Clock
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockChange, JumpThreshold, TimeJump
 from rclpy.clock_type import ClockType
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 
-from signattn.nodes.answers import (
-    attention_message,
-    cmd_message,
-    curvature_message,
-    path_message,
-)
-from signattn.nodes.diagnostics import drive_status
-from signattn.nodes.messages import (
-    camera_topic,
-    nanoseconds,
-    rgb_image,
-    set_stamp,
-)
-from signattn.nodes.parameters import (
-    NodeParameter,
-    declare,
-    flag,
-    number,
-    text,
-)
+from signattn.nodes.diagnostics import Problem, Thresholds, drive_status, problems, values, worst
+from signattn.nodes.drive_parameters import PARAMETERS
+from signattn.nodes.failures import OUT_OF_MEMORY, give_back_memory, is_device_lost
+from signattn.nodes.limits import Bounds, Limiter
+from signattn.nodes.messages import camera_topic, nanoseconds, rgb_image, set_stamp
+from signattn.nodes.outputs import Outputs
+from signattn.nodes.parameters import declare, flag, number, text
 from signattn.nodes.process import NodeError, run
+from signattn.nodes.speed import SpeedInput
 from signattn.nodes.tally import Tally
+from signattn.nodes.transitions import refuse_wrong_transitions, reported
 from signattn.preprocess import NS_PER_S, ImageError
 from signattn.share import share_path
 from signattn.stream import Engine, Step
+from signattn.vehicle import Vehicle, load_vehicle
 
 NAME = 'signattn'
 WARN_EVERY_S = 5.0
-
-PARAMETERS = (
-    NodeParameter('autostart', True, 'Configure and activate at start, without a manager.'),
-    NodeParameter('model', '', 'Folder of the checkpoint; empty for the shipped demo model.'),
-    NodeParameter('device', 'auto', 'Where the network runs: auto, cpu, cuda or cuda:N.'),
-    NodeParameter(
-        'threads',
-        1,
-        'CPU threads of the network. More gain little for one image at a time, and make it wait '
-        'for every one of them where other programs want the cores.',
-        lower=1,
-        upper=64,
-    ),
-    NodeParameter(
-        'image_transport',
-        'raw',
-        'raw: the topic image. compressed: the resolved name of image + /compressed.',
-        choices=('raw', 'compressed'),
-    ),
-    NodeParameter(
-        'max_age',
-        0.5,
-        's. Images older than this by the clock of the node are dropped; 0 for no limit.',
-        lower=0,
-        upper=3600,
-        live=True,
-    ),
-    NodeParameter(
-        'max_gap',
-        0.5,
-        's. A longer gap between two stamps resets the state of the network.',
-        lower=0.01,
-        upper=60,
-        live=True,
-    ),
-    NodeParameter(
-        'path_length',
-        30.0,
-        'm. Length of the arc that ~/path shows.',
-        lower=1,
-        upper=1000,
-        live=True,
-    ),
-    NodeParameter('publish_cmd', False, 'Publish ~/cmd.'),
-    NodeParameter(
-        'cmd_speed',
-        0.0,
-        'm/s. Speed in ~/cmd, never the measured one; its yaw rate is cmd_speed · curvature.',
-        lower=0,
-        upper=100,
-        live=True,
-    ),
-)
-
-Callback = Callable[[Any, LifecycleState], TransitionCallbackReturn]
-
-
-def _reported(callback: Callback) -> Callback:
-    """Log what a lifecycle callback raises and answer FAILURE: rclpy would swallow it."""
-
-    @functools.wraps(callback)
-    def guarded(node: Any, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            return callback(node, state)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the node must say it)
-            node.get_logger().error(f'{callback.__name__[3:]} failed: {error}')
-            return TransitionCallbackReturn.FAILURE
-
-    return guarded
+REPORT_EVERY_S, WATCH_EVERY_S = 1.0, 0.1
+DEMO = 'demo'
 
 
 class DriveNode(LifecycleNode):
@@ -131,17 +54,38 @@ class DriveNode(LifecycleNode):
         """
         super().__init__(NAME, **kwargs)
         declare(self, PARAMETERS)
+        refuse_wrong_transitions(self)
         self._load = load
         self._engine: Engine | None = None
+        self._vehicle: Vehicle
         self._subscription: Any = None
-        self._outputs: list[Any] = []
+        self._speed: SpeedInput | None = None
+        self._outputs: Outputs | None = None
         self._tally = Tally()
+        self._limiter = Limiter()
         self._last_stamp_ns: int | None = None
         self._last_answer: tuple[Header, Step] | None = None
         self._warned_s: dict[str, float] = {}
+        self._failure = ''
+        self._lost_device = ''
+        self._level = DiagnosticStatus.OK
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # A paused bag stops the node's clock, but must not stop this.
-        self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_service(Trigger, '~/reset', self._on_reset_request)
+        # A paused bag stops the node's clock, but must not stop these.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(REPORT_EVERY_S, self._report, clock=steady)
+        self.create_timer(WATCH_EVERY_S, self._watch, clock=steady)
+        backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1))
+        self._jumps = self.get_clock().create_jump_callback(
+            backwards, post_callback=self._on_clock_jump
+        )
+
+    def destroy_node(self) -> None:
+        """Give everything back."""
+        self._jumps.unregister()
+        super().destroy_node()
+
+    # Lifecycle
 
     def start(self) -> bool:
         """Configure and activate, if ``autostart`` says so.
@@ -154,15 +98,28 @@ class DriveNode(LifecycleNode):
         triggers = (self.trigger_configure, self.trigger_activate)
         return all(trigger() == TransitionCallbackReturn.SUCCESS for trigger in triggers)
 
-    @_reported
+    def note_failure(self, transition: str, error: Exception) -> None:
+        """Say why a transition failed, in the log and in the diagnostics.
+
+        Args:
+            transition: ``configure``, ``activate``, …
+            error: What was raised.
+        """
+        self._failure = f'{transition} failed: {error}'
+        self.get_logger().error(self._failure)
+        if is_device_lost(error):
+            self._lost_device = self._failure
+
+    @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, warm it up, and advertise the outputs."""
-        model = text(self, 'model')
+        model, vehicle = text(self, 'model'), text(self, 'vehicle')
         torch.set_num_threads(int(number(self, 'threads')))
         path = FilePath(model) if model else share_path('models/demo')
         engine = self._load(path, text(self, 'device'))
         engine.warm_up()
         engine.on_reset = self._note_reset
+        self._vehicle = load_vehicle(vehicle) if vehicle else engine.vehicle
         self._engine = engine
         self._tally = Tally()
         try:
@@ -170,37 +127,41 @@ class DriveNode(LifecycleNode):
         except Exception:
             self._release()
             raise
+        self._failure = ''
         self.get_logger().info(f'{engine.name} ({engine.checksum[:12]}) on {engine.device}')
         return super().on_configure(state)
 
-    @_reported
+    @reported
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Accept frames, with a fresh state."""
         self._require_engine().reset()
+        self._limiter = Limiter()
         self._last_stamp_ns = self._last_answer = None
         self._tally.restart()
+        self._failure = ''
         self._subscribe()
         return super().on_activate(state)
 
-    @_reported
+    @reported
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Fall silent."""
         self._unsubscribe()
-        return super().on_deactivate(state)
+        result = super().on_deactivate(state)
+        return TransitionCallbackReturn.ERROR if self._failure else result
 
-    @_reported
+    @reported
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give back the model and what it occupies."""
         self._release()
         return super().on_cleanup(state)
 
-    @_reported
+    @reported
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give everything back, from whatever state."""
         self._release()
         return super().on_shutdown(state)
 
-    @_reported
+    @reported
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give everything back and be unconfigured."""
         self._release()
@@ -212,18 +173,10 @@ class DriveNode(LifecycleNode):
         return self._engine
 
     def _advertise(self) -> None:
-        qos = QoSProfile(depth=5)
-        advertise = self.create_lifecycle_publisher
-        self._outputs.append(advertise(Vector3Stamped, '~/curvature', qos))
-        self._outputs.append(advertise(Image, '~/attention', qos))
-        self._outputs.append(advertise(Path, '~/path', qos))
-        self._curvature, self._attention, self._path = self._outputs
-        self._cmd = None
-        if flag(self, 'publish_cmd'):
-            self._cmd = advertise(TwistStamped, '~/cmd', qos)
-            self._outputs.append(self._cmd)
+        self._outputs = Outputs(self)
 
     def _subscribe(self) -> None:
+        self._speed = SpeedInput(self)
         kind, topic = camera_topic(self, text(self, 'image_transport'))
         # The newest frame wins: a queue would only age.
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -236,44 +189,72 @@ class DriveNode(LifecycleNode):
         )
 
     def _unsubscribe(self) -> None:
+        if self._speed is not None:
+            self.destroy_subscription(self._speed.subscription)
+            self._speed = None
         if self._subscription is not None:
             self.destroy_subscription(self._subscription)
             self._subscription = None
 
     def _release(self) -> None:
         self._unsubscribe()
-        for publisher in self._outputs:
-            self.destroy_lifecycle_publisher(publisher)
-        self._outputs = []
-        self._engine = None
+        if self._outputs is not None:
+            self._outputs.destroy()
+        self._outputs = self._engine = None
         self._last_answer = None
+        give_back_memory()
+
+    # Images
 
     def _on_image(self, message: Image | CompressedImage) -> None:
+        if self._subscription is None:  # it was on its way when the node was deactivated
+            return
+        try:
+            self._take(message)
+        except OUT_OF_MEMORY as error:
+            failure = f'out of memory: {error}'
+        except Exception as error:  # an image must not end the node
+            if is_device_lost(error):
+                raise NodeError(f'the device is lost: {error}') from error
+            self._require_engine().reset()
+            self._drop('failed', f'image can not be answered: {type(error).__name__}: {error}')
+            return
+        else:
+            return
+        # The error is gone by now, and with it what it held on the device.
+        self._failure = failure
+        self.get_logger().error(f'{failure}; configure the node again, and activate it')
+        self.trigger_deactivate()
+
+    def _take(self, message: Image | CompressedImage) -> None:
         arrived_ns = time.monotonic_ns()
         engine = self._require_engine()
         header = self._stamped(message.header)
         stamp_ns = nanoseconds(header.stamp)
         gap_s = number(self, 'max_gap')
         self._tally.receive(stamp_ns, arrived_ns, gap_s)
-        if self._too_old(stamp_ns) or self._seen_before(stamp_ns):
+        age_s = self._age_s(stamp_ns)
+        self._tally.ages_s.append(age_s)
+        if self._is_too_old(age_s) or self._seen_before(stamp_ns):
             return
         self._last_stamp_ns = stamp_ns
         if not engine.accepts(stamp_ns, header.frame_id, gap_s):
             self._tally.counts['skipped'] += 1
             return
         try:
-            step = self._step(engine, message)
+            image = rgb_image(message)
+            height, width = image.shape[:2]
+            self._tally.aspect_ratio = width / height
+            began_ns = time.monotonic_ns()
+            step = engine.step(image)
         except ImageError as error:
             self._drop('unusable', f'image of stamp {stamp_ns} can not be used: {error}')
             return
-        self._tally.answer(self._publish(header, step) - arrived_ns)
-        self._last_answer = header, step
-
-    def _step(self, engine: Engine, message: Image | CompressedImage) -> Step:
-        image = rgb_image(message)
-        height, width = image.shape[:2]
-        self._tally.aspect_ratio = width / height
-        return engine.step(image)
+        inference_ns = time.monotonic_ns() - began_ns
+        if self._is_usable(step, stamp_ns):
+            step = self._limited(step, stamp_ns)
+            self._tally.answer(self._publish(header, step) - arrived_ns, inference_ns)
+            self._last_answer = header, step
 
     def _stamped(self, header: Header) -> Header:
         if nanoseconds(header.stamp) == 0:
@@ -284,9 +265,11 @@ class DriveNode(LifecycleNode):
             set_stamp(header, self.get_clock().now().nanoseconds)
         return header
 
-    def _too_old(self, stamp_ns: int) -> bool:
+    def _age_s(self, stamp_ns: int) -> float:
+        return float(self.get_clock().now().nanoseconds - stamp_ns) / NS_PER_S
+
+    def _is_too_old(self, age_s: float) -> bool:
         limit_s = number(self, 'max_age')
-        age_s = (self.get_clock().now().nanoseconds - stamp_ns) / NS_PER_S
         if not 0 < limit_s < age_s:
             return False
         self._drop(
@@ -313,9 +296,21 @@ class DriveNode(LifecycleNode):
         self._drop('same stamp', f'image must have a stamp of its own, got {stamp_ns} again')
         return True
 
-    def _note_reset(self, reason: str) -> None:
-        self._tally.counts['resets'] += 1
-        self.get_logger().warning(f'state reset: {reason}', throttle_duration_sec=1.0)
+    def _is_usable(self, step: Step, stamp_ns: int) -> bool:
+        """Whether an answer is a number, and came soon enough for the car to act on it."""
+        if not math.isfinite(step.curvature):
+            self._require_engine().reset()
+            self._drop('not finite', f'curvature must be finite, got {step.curvature}')
+            return False
+        limit_s, age_s = number(self, 'max_age'), self._age_s(stamp_ns)
+        if 0 < limit_s < age_s:
+            self._drop(
+                'too late',
+                f'answer must be out when its image is {limit_s:g} s old (max_age), took until '
+                f'{age_s:.3f} s: the network is too slow here',
+            )
+            return False
+        return True
 
     def _drop(self, reason: str, sentence: str) -> None:
         self._tally.drop(reason)
@@ -325,25 +320,106 @@ class DriveNode(LifecycleNode):
             self._warned_s[reason] = now_s
             self.get_logger().warning(sentence)
 
+    # Answers
+
+    def _speed_now(self) -> float:
+        """m/s, as measured; what is asked for where nothing is."""
+        measured = self._speed.current() if self._speed is not None else None
+        return number(self, 'cmd_speed') if measured is None else measured
+
+    def _bounds(self) -> Bounds:
+        bounds = Bounds()
+        if flag(self, 'limit_curvature'):
+            angle, acceleration = 'max_tyre_angle', 'max_lateral_acceleration'
+            bounds = Bounds(number(self, angle), number(self, acceleration))
+        if flag(self, 'limit_rate'):
+            bounds = dataclasses.replace(bounds, rate=number(self, 'max_curvature_rate'))
+        return bounds
+
+    def _limited(self, step: Step, stamp_ns: int) -> Step:
+        curvature, acted = self._limiter.limit(
+            step.curvature, stamp_ns, self._speed_now(), self._vehicle, self._bounds()
+        )
+        for name in acted:
+            self._tally.limit(name, time.monotonic_ns())
+        return step._replace(curvature=curvature)
+
     def _publish(self, header: Header, step: Step) -> int:
-        """Publish an answer, the curvature first; returns when that was out, on steady ns."""
-        self._curvature.publish(curvature_message(header, step.curvature))
-        out_ns = time.monotonic_ns()
-        self._attention.publish(attention_message(header, step.attention))
-        if self._cmd is not None:
-            speed = number(self, 'cmd_speed')
-            self._cmd.publish(cmd_message(header, step.curvature, speed))
-        if self._path.get_subscription_count():
-            length = number(self, 'path_length')
-            self._path.publish(path_message(header, step.curvature, length))
-        return out_ns
+        """Publish an answer; returns when its curvature was out, on steady ns."""
+        if self._outputs is None:
+            raise RuntimeError('node must be configured first, found no outputs')
+        return self._outputs.publish(header, step, self._speed_now(), self._vehicle)
+
+    # Resets
+
+    def _note_reset(self, reason: str) -> None:
+        self._tally.counts['resets'] += 1
+        self.get_logger().warning(f'state reset: {reason}', throttle_duration_sec=1.0)
+
+    def _reset(self, reason: str) -> None:
+        self._require_engine().reset()
+        self._last_stamp_ns = None
+        self._note_reset(reason)
+
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        if self._subscription is None:
+            return
+        if jump.clock_change != ClockChange.ROS_TIME_NO_CHANGE:
+            self._reset('the clock is another (use_sim_time)')
+        # Where the stamps went back first, the engine has seen it.
+        elif self._last_stamp_ns is not None and self._age_s(self._last_stamp_ns) < 0:
+            self._reset(f'the clock went back by {-jump.delta.nanoseconds / NS_PER_S:.3f} s')
+
+    def _on_reset_request(self, _: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
+        answer.success = self._subscription is not None
+        if answer.success:
+            self._reset('asked for')
+            answer.message = 'state reset'
+        else:
+            answer.message = f'node must be active to be reset, is {self._state()}'
+        return answer
+
+    # Diagnostics
+
+    def _state(self) -> str:
+        return str(self._state_machine.current_state[1])
+
+    def _problems(self) -> Iterator[Problem]:
+        if self._failure:
+            yield DiagnosticStatus.ERROR, self._failure
+        if self._engine is None or self._subscription is None:
+            return
+        names = (field.name for field in dataclasses.fields(Thresholds))
+        thresholds = Thresholds(**{name: number(self, name) for name in names})
+        yield from problems(self._tally, self._engine, thresholds)
+        cameras = self.count_publishers(self._subscription.topic_name)
+        if cameras > 1:
+            topic = self._subscription.topic_name
+            yield DiagnosticStatus.WARN, f'one camera must publish {topic}, {cameras} do'
+        recorded = flag(self, 'use_sim_time') or not number(self, 'max_age')
+        if self._engine.name == DEMO and not recorded:
+            yield DiagnosticStatus.WARN, 'the demo model must not drive a car: name another model'
+
+    def _watch(self) -> None:
+        """End the process when its device is lost, and say at once that something is worse."""
+        if self._lost_device:
+            raise NodeError(self._lost_device)
+        if worst(self._problems()) > self._level:
+            self._report()
 
     def _report(self) -> None:
-        message = DiagnosticArray()
+        name, state = self.get_fully_qualified_name(), self._state()
+        shown = [('state', state), *values(self._tally, self._engine)]
+        status = drive_status(name, state, self._problems(), shown)
+        if status.level != self._level and not self._failure:  # which was logged when it came
+            # rclpy wants each line of code to log at one level.
+            if status.level > DiagnosticStatus.OK:
+                self.get_logger().warning(status.message)
+            else:
+                self.get_logger().info(f'{status.message}, all well')
+        self._level = status.level
+        message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()
-        name = self.get_fully_qualified_name()
-        state = self._state_machine.current_state[1]
-        message.status.append(drive_status(name, state, self._tally, self._engine))
         self._diagnostics.publish(message)
 
 
@@ -354,13 +430,21 @@ def main(args: list[str] | None = None) -> int:
         args: Command line; the process's own by default.
 
     Returns:
-        Exit status: 1 if a parameter or the model can't be used.
+        Exit status: 1 if a parameter or the model can't be used, or the device is lost.
     """
-    return run(NAME, _started, args=args)
+    return run(NAME, started, args=args)
 
 
-def _started() -> DriveNode:
-    node = DriveNode()
+def started(load: Callable[[FilePath, str], Engine] = Engine) -> DriveNode:
+    """A drive node that is configured and active, if it's to start by itself.
+
+    Args:
+        load: Makes the engine from the checkpoint's folder and the device.
+
+    Raises:
+        NodeError: If it can't be started; the reason was logged.
+    """
+    node = DriveNode(load)
     if not node.start():
         node.destroy_node()
         raise NodeError('autostart failed, see above')

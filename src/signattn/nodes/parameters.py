@@ -4,7 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -17,6 +22,9 @@ _ROS_OWN = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')
 NAMES = frozenset(
     (
         *('autostart', 'model', 'device', 'threads', 'image_transport', 'max_age', 'max_gap'),
+        *('publish_ackermann', 'limit_curvature', 'max_tyre_angle', 'max_lateral_acceleration'),
+        *('limit_rate', 'max_curvature_rate', 'stale_after', 'error_after', 'warn_rate'),
+        *('warn_aspect', 'warn_latency'),
         *('path_length', 'publish_cmd', 'cmd_speed', 'vehicle', 'assume_speed', 'speed_type'),
         *('strength', 'max_width', 'source', 'image_topic', 'mode', 'rate', 'rate_hz', 'timeout'),
         *('resends', 'wait', 'out', 'camera_height', 'camera_fov_deg', 'camera_pitch_deg'),
@@ -62,6 +70,9 @@ class NodeParameter:
         if isinstance(self.default, float) and math.isfinite(self.lower + self.upper):
             limits = FloatingPointRange(from_value=self.lower, to_value=self.upper)
             described.floating_point_range = [limits]
+        if type(self.default) is int and math.isfinite(self.lower + self.upper):
+            whole = IntegerRange(from_value=int(self.lower), to_value=int(self.upper), step=1)
+            described.integer_range = [whole]
         return described
 
     def refusal(self, value: object) -> str:

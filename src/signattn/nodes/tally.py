@@ -7,6 +7,7 @@ import numpy as np
 
 NS_PER_S = 1_000_000_000
 _KEPT = 1000
+PIPELINE, INFERENCE = 'pipeline', 'inference'
 
 
 class Tally:
@@ -16,6 +17,8 @@ class Tally:
         counts: How many frames were ``received``, ``answered`` and ``skipped`` (by the rate of the
             model), how many ``resets`` of the state there were.
         dropped: How many frames couldn't be used, for each reason.
+        limited: How many answers each safety limit acted on.
+        ages_s: Ages of the last frames when they came, s.
         aspect_ratio: Width over height of the last picture; 0 before the first.
     """
 
@@ -26,7 +29,12 @@ class Tally:
         self.aspect_ratio = 0.0
         self._dropped_since: Counter[str] = Counter()
         self._waiting_since_ns: int | None = None
-        self._latencies_ms: deque[float] = deque(maxlen=_KEPT)
+        self.limited: Counter[str] = Counter()
+        self.ages_s: deque[float] = deque(maxlen=_KEPT)
+        self._limited_ns: dict[str, int] = {}
+        self._latencies_ms: dict[str, deque[float]] = {
+            part: deque(maxlen=_KEPT) for part in (PIPELINE, INFERENCE)
+        }
         self._stamps_ns: deque[int] = deque(maxlen=100)
         self._paused = False
         self._last_ns: int | None = None
@@ -35,6 +43,8 @@ class Tally:
         """Forget what can't be continued after a time without listening; counts stay."""
         self._stamps_ns.clear()
         self._dropped_since.clear()
+        self._limited_ns.clear()
+        self.ages_s.clear()
         self._waiting_since_ns = self._last_ns = None
 
     def receive(self, stamp_ns: int, now_ns: int, max_gap_s: float = math.inf) -> None:
@@ -63,16 +73,36 @@ class Tally:
                 self._stamps_ns.clear()
         self._stamps_ns.append(stamp_ns)
 
-    def answer(self, latency_ns: int) -> None:
+    def answer(self, pipeline_ns: int, inference_ns: int) -> None:
         """Count an answer.
 
         Args:
-            latency_ns: ns from the frame's arrival to its published curvature.
+            pipeline_ns: ns from the frame's arrival to its published curvature.
+            inference_ns: ns of that in the engine: preprocessing and network.
         """
         self.counts['answered'] += 1
         self._waiting_since_ns = None
         self._dropped_since.clear()
-        self._latencies_ms.append(latency_ns / 1e6)
+        self._latencies_ms[PIPELINE].append(pipeline_ns / 1e6)
+        self._latencies_ms[INFERENCE].append(inference_ns / 1e6)
+
+    def limit(self, name: str, now_ns: int) -> None:
+        """Count an answer that a safety limit changed.
+
+        Args:
+            name: The limit.
+            now_ns: ns, a clock that never stands still.
+        """
+        self.limited[name] += 1
+        self._limited_ns[name] = now_ns
+
+    def limits_acting(self, now_ns: int, within_s: float = 1.0) -> list[str]:
+        """Limits that acted in the last second, or another time."""
+        return [
+            name
+            for name, then_ns in self._limited_ns.items()
+            if now_ns - then_ns <= within_s * NS_PER_S
+        ]
 
     def drop(self, reason: str) -> None:
         """Count a frame that couldn't be used.
@@ -98,12 +128,24 @@ class Tally:
             return None
         return (len(self._stamps_ns) - 1) * NS_PER_S / (self._stamps_ns[-1] - self._stamps_ns[0])
 
-    def latency_ms(self, percent: float) -> float | None:
-        """Percentile of the last 1,000 latencies, ms; None before the first."""
-        if not self._latencies_ms:
-            return None
-        return float(np.percentile(np.array(self._latencies_ms), percent))
+    def latency_ms(self, part: str, percent: float) -> float | None:
+        """Percentile of the last 1,000 latencies, ms; None before the first.
+
+        Args:
+            part: ``pipeline`` or ``inference``.
+            percent: 50 for the median.
+        """
+        return _percentile(self._latencies_ms[part], percent)
+
+    def age_ms(self, percent: float) -> float | None:
+        """Percentile of the last 1,000 ages, ms; None before the first."""
+        age_s = _percentile(self.ages_s, percent)
+        return None if age_s is None else 1000 * age_s
 
     def silence_s(self, now_ns: int) -> float | None:
         """Seconds since the last frame came in; None before the first."""
         return None if self._last_ns is None else (now_ns - self._last_ns) / NS_PER_S
+
+
+def _percentile(values: deque[float], percent: float) -> float | None:
+    return float(np.percentile(np.array(values), percent)) if values else None
