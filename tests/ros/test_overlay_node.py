@@ -130,14 +130,14 @@ def test_the_angle_is_drawn_at_the_measured_speed(overlaid, bench, monkeypatch, 
     overlays = shown.listen('overlay')
     shown.connect()
     speed = bench.talk(shown.tester, type(made(0.0)), 'speed')
-    monkeypatch.setattr(overlay_node, 'SPEED_HOLDS_S', math.inf)
+    monkeypatch.setattr('signattn.nodes.speed.HOLDS_S', math.inf)
     for value in (25.0, math.nan):  # what is no number is passed over
         speed.publish(made(value))
-    bench.spin_until(lambda: shown.node._speed)
+    bench.spin_until(shown.node._speed.current)
     bench.spin_for(0.1)
     shown.send(START_NS)
     bench.spin_until(lambda: overlays)
-    monkeypatch.setattr(overlay_node, 'SPEED_HOLDS_S', 0.0)  # too old at once
+    monkeypatch.setattr('signattn.nodes.speed.HOLDS_S', 0.0)  # too old at once
     shown.send(START_NS + 50_000_000)
     bench.spin_until(lambda: len(overlays) == 2)
     for message, at in zip(overlays, (25.0, 15.0), strict=True):
@@ -150,7 +150,7 @@ def test_a_car_that_goes_backwards_is_drawn_too(overlaid, bench):
     shown.connect()
     speed = bench.talk(shown.tester, TwistStamped, 'speed')
     speed.publish(twist(-25.0))
-    bench.spin_until(lambda: shown.node._speed)
+    bench.spin_until(shown.node._speed.current)
     shown.send(START_NS)
     bench.spin_until(lambda: overlays)
     np.testing.assert_array_equal(pixels(overlays[0])[..., ::-1], expected(25.0))

@@ -3,14 +3,12 @@
 import functools
 import math
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
-from geometry_msgs.msg import TwistStamped, Vector3Stamped
-from nav_msgs.msg import Odometry
+from geometry_msgs.msg import Vector3Stamped
 from numpy.typing import NDArray
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -45,15 +43,14 @@ from signattn.nodes.parameters import (
     text,
 )
 from signattn.nodes.process import run
+from signattn.nodes.speed import SPEED_TYPE, SpeedInput
 from signattn.projection import Lens, Mount, draw_ribbon, ribbon, straight_lens
 from signattn.vehicle import load_vehicle, steering_from_curvature
 
 NAME = 'overlay'
 WARN_EVERY_S = 5.0
 DEMAND_EVERY_S = 0.25
-SPEED_HOLDS_S = 1.0
 ARC_POINTS = 81
-SPEED_TYPES = {'twist': TwistStamped, 'odometry': Odometry}
 
 PARAMETERS = (
     NodeParameter(
@@ -76,12 +73,7 @@ PARAMETERS = (
         upper=100,
         live=True,
     ),
-    NodeParameter(
-        'speed_type',
-        'twist',
-        'Type of speed. twist: geometry_msgs/TwistStamped. odometry: nav_msgs/Odometry.',
-        choices=('twist', 'odometry'),
-    ),
+    SPEED_TYPE,
     NodeParameter(
         'strength',
         0.6,
@@ -170,7 +162,7 @@ class OverlayNode(Node):
         declare(self, PARAMETERS)
         self._vehicle = load_vehicle(text(self, 'vehicle'))
         self._inputs: list[Any] = []
-        self._speed: tuple[float, float] | None = None  # m/s, and the steady s of its arrival
+        self._speed: SpeedInput | None = None
         self._lens: Lens | None = None
         # Reliable, as RViz and rqt subscribe.
         self._overlay = self.create_publisher(Image, 'signattn/overlay', 5)
@@ -198,8 +190,8 @@ class OverlayNode(Node):
         self._hear(Image, 'signattn/attention', take(self._take, 'attention'), answers)
         self._hear(Vector3Stamped, 'signattn/curvature', take(self._take, 'curvature'), answers)
         self._hear(Vector3Stamped, 'driven', take(self._take, 'driven'), camera)
-        speed_type = SPEED_TYPES[text(self, 'speed_type')]
-        self._hear(speed_type, 'speed', self._on_speed, qos_profile_sensor_data)
+        self._speed = SpeedInput(self)
+        self._inputs.append(self._speed.subscription)
         calibration = camera_info_topic(self.resolve_topic_name('image'))
         self._hear(CameraInfo, calibration, self._on_camera_info, qos_profile_sensor_data)
 
@@ -209,18 +201,6 @@ class OverlayNode(Node):
             kind, topic, callback, qos, qos_overriding_options=overriding
         )
         self._inputs.append(subscription)
-
-    def _on_speed(self, message: TwistStamped | Odometry) -> None:
-        twist = message.twist.twist if isinstance(message, Odometry) else message.twist
-        if math.isfinite(twist.linear.x):
-            # Backwards the wheel turns as far: only the square of the speed counts.
-            self._speed = abs(twist.linear.x), time.monotonic()
-
-    def _measured_speed(self) -> float | None:
-        if self._speed is None:
-            return None
-        speed, came_s = self._speed
-        return speed if time.monotonic() - came_s <= SPEED_HOLDS_S else None
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         rectified = is_rectified(self.resolve_topic_name('image'))
@@ -309,7 +289,7 @@ class OverlayNode(Node):
         self, image: NDArray[np.uint8], curvature: float, driven: float
     ) -> NDArray[np.uint8]:
         """Bars and numbers in strips below; angles at the measured speed, else the assumed one."""
-        measured = self._measured_speed()
+        measured = self._speed.current() if self._speed is not None else None
         speed = number(self, 'assume_speed') if measured is None else measured
         angles = steering_from_curvature([curvature, driven], speed, self._vehicle)
         numbers = [f'predicted {curvature:+.4f} 1/m']
