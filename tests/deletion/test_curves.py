@@ -138,18 +138,17 @@ def test_degrees_are_those_of_the_frames_own_speed(adding, left, bright):
 
 @pytest.mark.parametrize('regime', ['frame', 'stream'])
 def test_the_state_is_the_clean_one_or_the_masked_streams(adding, left, bright, regime):
+    """26 levels, two groups of a stream; 20 frames, two windows."""
     drive = bright([BEND] * 20)
-    config = dataclasses.replace(BLACK, levels=(0, 20), regime=regime, skip_s=0.0)
+    config = dataclasses.replace(BLACK, regime=regime, skip_s=0.0)
     found = curves(adding(left, memory=True), drive, halves(20), config)
-
-    def gate(first):
-        return 2 / (1 + math.exp(-8 * 0.5 * math.tanh(math.tanh(first))))
-
-    masked = 0.6 * gate(0.8 if regime == 'stream' else 1.0)
-    np.testing.assert_allclose(found.theta_deg[0], [WHEEL] + [gate(1.0) * WHEEL] * 19, rtol=1e-5)
-    np.testing.assert_allclose(
-        found.theta_deg[1], [0.6 * WHEEL] + [masked * WHEEL] * 19, rtol=1e-5
-    )
+    masked = np.arange(26) / 100  # of the picture
+    first = 1 - masked if regime == 'stream' else np.ones(26)
+    gate = 2 / (1 + np.exp(-8 * 0.5 * np.tanh(np.tanh(first))))
+    shown = WHEEL * (1 - 2 * masked)
+    np.testing.assert_allclose(found.theta_deg[:, 0], shown, rtol=1e-5)
+    for t in range(1, 20):
+        np.testing.assert_allclose(found.theta_deg[:, t], gate * shown, rtol=1e-5)
 
 
 def test_a_stream_leaves_out_what_is_behind_a_beginning(adding, left, bright):
@@ -422,8 +421,8 @@ def test_the_number_of_processes_changes_nothing(random_network, pictures, write
     network = random_network(encoder_norm='batch')
     maps = {'map': np.random.default_rng(1).random((7, 80, 160))}
     cases = [
-        DeletionConfig(regime=regime, space=space, skip_s=0.0, chunk=2)
-        for regime, space in (('frame', 'pixels'), ('stream', 'pixels'), ('stream', 'cells'))
+        DeletionConfig(levels=(0, 10, 25), regime=regime, space=space, skip_s=0.0, chunk=2)
+        for regime, space in (('frame', 'pixels'), ('stream', 'cells'))
     ]
     alone = [curves_of_all(network, drive, maps, case)['map'] for case in cases]
     context = multiprocessing.get_context('spawn')

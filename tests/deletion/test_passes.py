@@ -34,7 +34,7 @@ def test_the_clean_pass_answers_as_the_network_does(random_network, pictures, wr
 
 def test_the_mean_feature(adding, write_drive):
     frames = np.zeros((3, 80, 160, 3), np.uint8)
-    frames[0, ..., 2] = 255
+    frames[2, ..., 2] = 255  # the last one also fills up the window
     drive = write_drive([0.0] * 3, frames=frames)
     feature = clean_pass(adding(np.zeros(200)), drive).feature
     np.testing.assert_allclose(feature, [1 / 3] + [0] * 63, rtol=1e-6)
