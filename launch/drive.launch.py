@@ -14,6 +14,7 @@ from launch_ros.substitutions import FindPackageShare
 from signattn.nodes.dds import profile_environment
 
 SHARE = FindPackageShare('signattn')
+RESPAWN_DELAY_S = 2.0
 ARGUMENTS = [
     DeclareLaunchArgument(
         'model',
@@ -34,7 +35,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'speed_topic',
         default_value='speed',
-        description='Measured speed, for the drawn steering-wheel angle; not needed.',
+        description='Measured speed, for steering-wheel angle, limits, tyres; not needed.',
     ),
     DeclareLaunchArgument(
         'speed_type',
@@ -46,7 +47,7 @@ ARGUMENTS = [
         'vehicle',
         default_value='',
         description='Name of a shipped vehicle or path of a vehicle file, for the drawn '
-        'steering-wheel angle; empty for what params_file says.',
+        'steering-wheel angle, limits and tyres; empty for what params_file says.',
     ),
     DeclareLaunchArgument(
         'device',
@@ -99,9 +100,10 @@ def set_dds_profile(context: LaunchContext) -> list[Action]:
 
 def start_nodes(context: LaunchContext) -> list[Action]:
     """The nodes, with the parameters that were named on the command line."""
+    both = ('image_transport', 'speed_type', 'vehicle')
     return [
-        node(context, 'drive_node', 'signattn', ('model', 'image_transport', 'device', 'max_age')),
-        node(context, 'overlay_node', 'overlay', ('image_transport', 'speed_type', 'vehicle')),
+        node(context, 'drive_node', 'signattn', ('model', 'device', 'max_age', *both)),
+        node(context, 'overlay_node', 'overlay', both),
     ]
 
 
@@ -123,6 +125,9 @@ def node(context: LaunchContext, executable: str, name: str, arguments: tuple[st
             ('speed', LaunchConfiguration('speed_topic')),
         ],
         output='screen',
+        # It ends with an error when its GPU is lost, which only a new process gets over.
+        respawn=executable == 'drive_node',
+        respawn_delay=RESPAWN_DELAY_S,
     )
 
 
