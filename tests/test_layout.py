@@ -58,7 +58,10 @@ ALLOWED = {
     | {'bag', 'nodes', 'nodes.dds', 'nodes.ledger'}
     | {'nodes.playback', 'nodes.track', 'nodes.transport'},
     'replay': SIGNALS
-    | {'bag', 'drive', 'labels', 'model', 'nodes.dds', 'nodes.ledger', 'nodes.transport'},
+    | {'bag', 'delivery', 'drive', 'labels', 'latency_figure', 'model', 'nodes.dds'}
+    | {'nodes.ledger', 'nodes.transport'},
+    'delivery': {'nodes.ledger', 'preprocess'},
+    'latency_figure': {'delivery', 'nodes.ledger', 'preprocess'},
 }
 # The command line imports every verb, but only when that verb runs.
 VERBS = {

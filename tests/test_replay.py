@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from signattn import replay as module
 from signattn.bag import BagError, BagWriter
@@ -22,7 +23,6 @@ from signattn.convert import convert
 from signattn.evaluate import predict
 from signattn.model import Checkpoint, CheckpointError, Network, NetworkConfig, save
 from signattn.nodes import ledger
-from signattn.nodes.ledger import Entry
 from signattn.preprocess import Preprocessing
 from signattn.replay import ReplayConfig, ReplayError, free_domain_id, replay
 from signattn.vehicle import load_vehicle
@@ -75,6 +75,7 @@ def test_in_lockstep_every_image_is_answered_as_offline(tmp_path, model):
     assert (metrics['source'], metrics['mode']) == ('bag', 'lockstep')
     assert 0 < metrics['latency_ms_p50'] <= metrics['latency_ms_p99']
     assert metrics['frames_per_s'] > 0
+    assert cv2.imread(str(out / 'latency.png')) is not None
 
     table = rows(out)
     assert [int(row['stamp_ns']) for row in table] == [
@@ -167,11 +168,39 @@ def test_in_real_time_what_comes_late_is_lost(tmp_path, model):
 
 
 @pytest.mark.ros
+def test_in_real_time_with_a_camera_of_another_rate_and_steering_that_is_named(tmp_path, model):
+    bag, out = write_bag(tmp_path / 'bag', 8), tmp_path / 'out'
+    config = ReplayConfig(
+        mode='realtime',
+        camera_hz=60,
+        device='cpu',
+        timeout_s=10,
+        steering='/vehicle/steering_report:steering_wheel_angle',
+        unit='deg',
+        speed='/vehicle/steering_report:speed',
+        speed_unit='km/h',
+    )
+    metrics = replay(model, bag, out, config)
+    # 0.35 s at 60 Hz; the network takes every third image.
+    assert (metrics['images'], metrics['sent']) == (22, 22)
+    assert metrics['answered'] + metrics['lost'] >= 8
+    assert metrics['camera_hz'] == pytest.approx(60, rel=0.5)
+    for name in ('late_ms_p99', 'age_ms_p50', 'age_ms_p99', 'jitter_ms_p50', 'jitter_ms_p99'):
+        assert metrics[name] >= 0
+    assert metrics['age_ms_p50'] >= metrics['latency_ms_p50'] - 1e-6
+    assert metrics['mae_deg_zero'] < 0.14  # degrees, not rad
+    nodes = yaml.safe_load((out / 'nodes.yaml').read_text(encoding='utf-8'))
+    player = nodes['/replay']['ros__parameters']
+    assert [player[name] for name in ('unit', 'speed_unit')] == ['deg', 'km/h']
+    assert 'not played' not in (out / 'replay_node.log').read_text(encoding='utf-8')
+
+
+@pytest.mark.ros
 def test_a_node_that_fails_is_quoted_and_leaves_no_metrics(tmp_path, model):
     bag = write_bag(tmp_path / 'bag', 2)
     out = tmp_path / 'out'
     out.mkdir()
-    for name in ('metrics.json', 'answers.csv', 'attention.npy'):
+    for name in ('metrics.json', 'latency.png', 'answers.csv', 'attention.npy'):
         (out / name).write_text('of an earlier replay', encoding='utf-8')
     with pytest.raises(ReplayError, match=r'(?s)drive_node must run to the end.*device must be'):
         replay(model, bag, out, ReplayConfig(device='toaster'))
@@ -209,6 +238,8 @@ def test_a_replay_that_is_ended_ends_its_nodes(tmp_path, model):
         ({'mode': 'slowly'}, "mode must be lockstep or realtime, got 'slowly'"),
         ({'rate': 0.0}, 'rate must be above 0, got 0.0'),
         ({'rate': math.nan}, 'rate must be above 0, got nan'),
+        ({'mode': 'realtime', 'camera_hz': 1001.0}, 'camera_hz must be from 0 to 1000, got 1001'),
+        ({'camera_hz': 60.0}, 'camera_hz must be 0 in lockstep, got 60.0'),
         ({'domain_id': 233}, 'domain_id must be from 0 to 232, got 233'),
         ({'domain_id': -1}, 'domain_id must be from 0 to 232, got -1'),
     ],
@@ -239,37 +270,11 @@ def test_a_recording_without_speed_needs_one(tmp_path, model):
         replay(model, tmp_path, tmp_path / 'out')
 
 
-def entries(*seconds):
-    """Images sent every 100 ms and answered after so many seconds; None for never."""
-    sent = [i * 100_000_000 for i in range(len(seconds))]
-    return [
-        Entry(START_NS + at, 'lost', at)
-        if after is None
-        else Entry(START_NS + at, 'answered', at, at + round(after * 1e9), 0.01)
-        for at, after in zip(sent, seconds, strict=True)
-    ]
-
-
-def test_latency_and_rate_by_hand():
-    delivery = module._delivery(entries(0.010, 0.020, None, 0.030))
-    assert delivery == {
-        'images': 4,
-        'sent': 4,
-        'answered': 3,
-        'lost': 1,
-        'skipped': 0,
-        'unreadable': 0,
-        'latency_ms_p50': 20.0,
-        'latency_ms_p99': pytest.approx(29.8),
-        'frames_per_s': pytest.approx(3 / 0.330),
-    }
-
-
 def test_lost_images_in_lockstep_are_an_error_with_metrics(tmp_path, model, monkeypatch):
     out = tmp_path / 'out'
     written = ledger.Ledger()
-    written.send(START_NS, 0)
-    written.send(START_NS + TICK_NS, 1)
+    written.send(START_NS, 0, due_ns=0)
+    written.send(START_NS + TICK_NS, 1, due_ns=1)
     written.answer(START_NS + TICK_NS, 2, 0.01)
     monkeypatch.setattr(module, '_run', lambda *_: written.write(out))
     bag = write_bag(tmp_path / 'bag', 2)
@@ -277,10 +282,6 @@ def test_lost_images_in_lockstep_are_an_error_with_metrics(tmp_path, model, monk
         replay(model, bag, out)
     assert json.loads((out / 'metrics.json').read_text(encoding='utf-8'))['lost'] == 1
     assert replay(model, bag, out, ReplayConfig(mode='realtime'))['lost'] == 1
-
-
-def test_nothing_answered_has_no_latency():
-    assert not [name for name in module._delivery(entries(None)) if name.startswith('latency')]
 
 
 def test_nodes_keep_to_themselves_whatever_the_environment_says():

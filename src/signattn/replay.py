@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,9 @@ import yaml
 from numpy.typing import NDArray
 
 from signattn.bag import Recording, Selection, open_recording
+from signattn.delivery import delivery
 from signattn.labels import labels_at
+from signattn.latency_figure import latency_figure
 from signattn.model import Checkpoint, load
 from signattn.nodes import ledger
 from signattn.nodes.dds import profile_environment
@@ -30,9 +31,10 @@ from signattn.preprocess import MAX_GAP_S, Preprocessing
 from signattn.share import share_path, write_whole
 from signattn.vehicle import Vehicle, load_vehicle, steering_from_curvature
 
-METRICS, NODES = 'metrics.json', 'nodes.yaml'
+METRICS, NODES, FIGURE = 'metrics.json', 'nodes.yaml', 'latency.png'
 STOP_S = 5.0
 LAST_DOMAIN = 232
+FASTEST_HZ = 1000
 TAIL_LINES = 12
 
 Mode = Literal['lockstep', 'realtime']
@@ -50,6 +52,8 @@ class ReplayConfig(Selection):
         mode: ``lockstep``: every image is answered before the next goes out, however long that
             takes. ``realtime``: as recorded, and what comes too late is lost.
         rate: Speed of realtime, 2 is twice as fast.
+        camera_hz: Hz, in realtime: play what a camera of this rate would have given; 0 for the
+            images as they were recorded.
         vehicle: Name or file of the vehicle; the model's own by default.
         assume_speed: m/s, for a recording without speed.
         device: Where the network runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -61,6 +65,7 @@ class ReplayConfig(Selection):
 
     mode: Mode = 'lockstep'
     rate: float = 1.0
+    camera_hz: float = 0.0
     vehicle: str | None = None
     assume_speed: float | None = None
     device: str = 'auto'
@@ -74,6 +79,13 @@ class ReplayConfig(Selection):
             raise ValueError(f'mode must be lockstep or realtime, got {self.mode!r}')
         if not (math.isfinite(self.rate) and self.rate > 0):
             raise ValueError(f'rate must be above 0, got {self.rate}')
+        if not 0 <= self.camera_hz <= FASTEST_HZ:
+            raise ValueError(f'camera_hz must be from 0 to {FASTEST_HZ}, got {self.camera_hz}')
+        if self.camera_hz and self.mode == 'lockstep':
+            raise ValueError(
+                f'camera_hz must be 0 in lockstep, got {self.camera_hz}: there every image is '
+                'answered, whenever it comes'
+            )
         if self.domain_id is not None and not 0 <= self.domain_id <= LAST_DOMAIN:
             raise ValueError(f'domain_id must be from 0 to {LAST_DOMAIN}, got {self.domain_id}')
 
@@ -86,7 +98,8 @@ def replay(
     Args:
         model: A checkpoint's folder.
         source: A bag, or a folder with interpolated.csv.
-        out: Folder for metrics.json, answers.csv, attention.npy and the logs of the nodes.
+        out: Folder for metrics.json, latency.png, answers.csv, attention.npy and the logs of the
+            nodes.
         config: How.
 
     Returns:
@@ -108,16 +121,15 @@ def replay(
         _prepare(out)
         rate_hz = Preprocessing.from_mapping(checkpoint.preprocessing).rate_hz
         drive = _for_drive_node(recording, model, mode, config.device)
-        player = _for_replay_node(recording, out, mode) | {
-            'rate': float(config.rate),
-            'rate_hz': float(rate_hz),
-            'timeout': float(config.timeout_s),
-            'wait': float(config.wait_s),
-        }
+        player = _for_replay_node(recording, out, config) | {'rate_hz': float(rate_hz)}
         _run(drive, player, out, config.domain_id)
         entries = ledger.read(out)
+        rate = config.rate if mode == 'realtime' else None
         metrics = _about(checkpoint, recording, mode, config.rate)
-        metrics |= _delivery(entries) | _accuracy(entries, recording, driven, assume_speed)
+        metrics |= delivery(entries, rate)
+        metrics |= _accuracy(entries, recording, driven, assume_speed)
+    title = f'{checkpoint.name} on {recording.path.name}, {mode}'
+    write_whole(out / FIGURE, latency_figure(entries, title))
     _write(out / METRICS, json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False))
     if mode == 'lockstep' and metrics['lost']:
         raise ReplayError(
@@ -130,7 +142,7 @@ def replay(
 def _prepare(out: Path) -> None:
     """Leave nothing of an earlier replay that could be taken for this one's."""
     out.mkdir(parents=True, exist_ok=True)
-    for name in (METRICS, ledger.ANSWERS, ledger.ATTENTION):
+    for name in (METRICS, FIGURE, ledger.ANSWERS, ledger.ATTENTION):
         (out / name).unlink(missing_ok=True)
 
 
@@ -149,14 +161,22 @@ def _for_drive_node(recording: Recording, model: Path, mode: Mode, device: str) 
     return parameters
 
 
-def _for_replay_node(recording: Recording, out: Path, mode: Mode) -> dict[str, Any]:
-    return {
+def _for_replay_node(recording: Recording, out: Path, config: ReplayConfig) -> dict[str, Any]:
+    parameters = {
         'source': str(recording.path.resolve()),
         'image_topic': recording.image_topic,
         'out': str(out.resolve()),
-        'mode': mode,
+        'mode': config.mode,
         'max_gap': MAX_GAP_S,
+        'rate': float(config.rate),
+        'camera_hz': float(config.camera_hz),
+        'timeout': float(config.timeout_s),
+        'wait': float(config.wait_s),
+        'assume_speed': float(config.assume_speed or 0),
     }
+    named = ('steering', 'unit', 'speed', 'speed_unit', 'msg_path', 'vehicle')
+    given = {name: getattr(config, name) for name in named}
+    return parameters | {name: str(value) for name, value in given.items() if value is not None}
 
 
 def _run(
@@ -294,28 +314,6 @@ def _about(
         'mode': mode,
     }
     return about if mode == 'lockstep' else about | {'rate': rate}
-
-
-def _delivery(entries: list[ledger.Entry]) -> dict[str, Any]:
-    """What came of the images, and how fast."""
-    counts = Counter(entry.status for entry in entries)
-    answered = [entry for entry in entries if entry.status == ledger.ANSWERED]
-    delivery: dict[str, Any] = {
-        'images': len(entries),
-        'sent': sum(entry.sent_ns is not None for entry in entries),
-    }
-    for status in (ledger.ANSWERED, ledger.LOST, ledger.SKIPPED, ledger.UNREADABLE):
-        delivery[status] = counts[status]
-    if not answered:
-        return delivery
-    sent = np.array([entry.sent_ns for entry in answered], np.int64)
-    came = np.array([entry.answered_ns for entry in answered], np.int64)
-    latency_ms = (came - sent) / 1e6
-    return delivery | {
-        'latency_ms_p50': float(np.percentile(latency_ms, 50)),
-        'latency_ms_p99': float(np.percentile(latency_ms, 99)),
-        'frames_per_s': float(len(answered) / ((came.max() - sent.min()) / 1e9)),
-    }
 
 
 def _accuracy(

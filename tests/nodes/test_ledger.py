@@ -56,6 +56,46 @@ def test_what_is_written_is_read_back(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['answers.csv', 'attention.npy']
 
 
+def settled(*images, step_ms=50):
+    """What becomes of images (ms, expected, answered)."""
+    book = Ledger()
+    for stamp_ms, expected, answered in images:
+        book.send(stamp_ms, 0, expected=expected)
+        if answered:
+            book.answer(stamp_ms, 1, 0.0)
+    book.settle(step_ms)
+    return [entry.status for entry in book.entries]
+
+
+def test_an_image_that_was_taken_instead_answers_the_step():
+    assert settled((0, True, False), (17, False, True)) == ['skipped', 'answered']
+    assert settled((0, True, False), (17, False, False), (33, False, True)) == [
+        'skipped',
+        'skipped',
+        'answered',
+    ]
+
+
+def test_an_image_stands_in_for_one_step_only():
+    assert settled((0, True, False), (50, True, False), (67, False, True)) == [
+        'lost',
+        'skipped',
+        'answered',
+    ]
+    assert settled((0, True, True), (17, False, True), (50, True, False)) == [
+        'answered',
+        'answered',
+        'lost',
+    ]
+
+
+def test_what_was_expected_itself_or_comes_a_step_later_stands_in_for_nothing():
+    assert settled((0, True, False), (49, True, True)) == ['lost', 'answered']
+    assert settled((0, True, False), (49, False, True)) == ['skipped', 'answered']
+    assert settled((0, True, False), (50, False, True)) == ['lost', 'answered']
+    assert settled((0, True, False), (-10, False, True)) == ['lost', 'answered']
+
+
 def test_nothing_is_written_where_there_is_no_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match='attention'):
         Ledger().write(tmp_path / 'missing')

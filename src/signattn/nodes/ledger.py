@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,15 @@ class Entry:
 
     Attributes:
         stamp_ns: ns, its stamp.
-        status: ``answered``; ``lost``, sent in vain; ``skipped``, between two steps of the model;
-            ``unreadable``, a damaged picture that nothing could answer.
+        status: ``answered``; ``lost``, sent in vain; ``skipped``, between two steps of the model,
+            or another image was answered for its step; ``unreadable``, a damaged picture that
+            nothing could answer.
         sent_ns: Steady ns, when it was first sent; None if it never was.
         answered_ns: Steady ns, when its curvature came; None if none did.
         curvature: 1/m, left positive; None without answer.
         attention: (10, 20) float32; None without answer.
         due_ns: Steady ns, when its stamp asked for it to be sent; None in lockstep.
+        expected: Whether an answer was expected; of a faster camera the model takes some images.
     """
 
     stamp_ns: int
@@ -38,6 +40,7 @@ class Entry:
     curvature: float | None = None
     attention: NDArray[np.float32] | None = None
     due_ns: int | None = None
+    expected: bool = field(default=True, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -71,7 +74,8 @@ class Ledger:
         Returns:
             Its entry, open until the answer comes.
         """
-        entry = Entry(stamp_ns, LOST if expected else SKIPPED, now_ns, due_ns=due_ns)
+        status = LOST if expected else SKIPPED
+        entry = Entry(stamp_ns, status, now_ns, due_ns=due_ns, expected=expected)
         self.entries.append(entry)
         self._sent[stamp_ns] = entry
         return entry
@@ -87,6 +91,23 @@ class Ledger:
         entry = self._sent.get(stamp_ns)
         if entry is not None:
             entry.attention = attention
+
+    def settle(self, step_ns: float) -> None:
+        """Count an image as skipped, not lost, if another was answered for its step.
+
+        While the model is busy the image nearest to a tick may pass; then it takes the next one.
+
+        Args:
+            step_ns: ns, length of a step; what is taken instead comes less than one later.
+        """
+        waiting: Entry | None = None
+        for entry in self.entries:
+            if entry.status == LOST:
+                waiting = entry
+            elif entry.status == ANSWERED and waiting is not None:
+                if not entry.expected and 0 < entry.stamp_ns - waiting.stamp_ns < step_ns:
+                    waiting.status = SKIPPED
+                waiting = None
 
     def write(self, folder: Path) -> None:
         """Write answers.csv and, row by row beside it, attention.npy (N, 10, 20) float32.

@@ -196,6 +196,8 @@ class ReplayNode(Node):
             self._spin_until_due(self._last_ns + (self._last_ns - first_ns) // max(1, self._count))
         self._spin_until(lambda: not self._missing(), number(self, 'timeout'))
         self._tell_damaged_from_lost()
+        if rate_hz := number(self, 'rate_hz'):
+            self._ledger.settle(NS_PER_S / rate_hz)
 
     def _play_lap(self) -> int:
         """Play the source once; gives the stamp of the first picture."""
