@@ -70,6 +70,17 @@ def test_latencies():
     assert tally.counts['answered'] == 101
 
 
+def test_frames_that_were_sent_and_never_seen():
+    tally = Tally()
+    assert 'missed' not in tally.counts  # where nobody numbers the frames
+    for number in (7, 8, 11, 1, 2, 2, 4):  # at 1 another camera begins
+        tally.follow(number)
+    assert tally.counts['missed'] == 2 + 1
+    tally.restart()
+    tally.follow(90)
+    assert tally.counts['missed'] == 3
+
+
 def test_ages():
     tally = Tally()
     tally.ages_s.extend([0.01, 0.02, 0.06])

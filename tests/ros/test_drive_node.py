@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -417,6 +418,7 @@ def test_diagnostics(bench, drive, known_engine):
         'answered': '12',
         'skipped': '0',
         'resets': '0',
+        'missed': '0',
         'dropped: unusable': '1',
     }
 
@@ -427,6 +429,23 @@ def test_diagnostics_without_images(bench):
     bench.spin_until(lambda: reports)
     assert reports[0].status[0].level == DiagnosticStatus.STALE
     assert reports[0].status[0].message == 'no image yet'
+
+
+def test_images_that_came_while_the_network_was_busy_are_counted(drive, known_engine, bench):
+    class Busy(known_engine):
+        def step(self, image):
+            if not self.seen:
+                for i in (1, 2, 3):
+                    driven.camera.publish(camera_image(START_NS + i * TICK_NS))
+                # Until the last one is there, which puts the others out of the queue.
+                time.sleep(0.5)
+            return super().step(image)
+
+    driven = drive(Busy())
+    driven.send(camera_image(START_NS))
+    bench.spin_until(lambda: len(driven.curvatures) == 2)
+    assert driven.stamps == [START_NS, START_NS + 3 * TICK_NS]
+    assert driven.tally.counts['missed'] == 2
 
 
 # Answers that must not be published

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -180,10 +180,11 @@ class DriveNode(LifecycleNode):
         kind, topic = camera_topic(self, text(self, 'image_transport'))
         # The newest frame wins: a queue would only age.
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        callback: Any = self._on_image  # rclpy's types know none that is told of the sending
         self._subscription = self.create_subscription(
             kind,
             topic,
-            self._on_image,
+            callback,
             qos,
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
@@ -206,9 +207,12 @@ class DriveNode(LifecycleNode):
 
     # Images
 
-    def _on_image(self, message: Image | CompressedImage) -> None:
+    def _on_image(self, message: Image | CompressedImage, info: Mapping[str, Any]) -> None:
         if self._subscription is None:  # it was on its way when the node was deactivated
             return
+        number_sent = info.get('publication_sequence_number')
+        if number_sent is not None and self._cameras() == 1:
+            self._tally.follow(number_sent)
         try:
             self._take(message)
         except OUT_OF_MEMORY as error:
@@ -384,6 +388,9 @@ class DriveNode(LifecycleNode):
     def _state(self) -> str:
         return str(self._state_machine.current_state[1])
 
+    def _cameras(self) -> int:
+        return int(self.count_publishers(self._subscription.topic_name))
+
     def _problems(self) -> Iterator[Problem]:
         if self._failure:
             yield DiagnosticStatus.ERROR, self._failure
@@ -392,10 +399,9 @@ class DriveNode(LifecycleNode):
         names = (field.name for field in dataclasses.fields(Thresholds))
         thresholds = Thresholds(**{name: number(self, name) for name in names})
         yield from problems(self._tally, self._engine, thresholds)
-        cameras = self.count_publishers(self._subscription.topic_name)
-        if cameras > 1:
+        if self._cameras() > 1:
             topic = self._subscription.topic_name
-            yield DiagnosticStatus.WARN, f'one camera must publish {topic}, {cameras} do'
+            yield DiagnosticStatus.WARN, f'one camera must publish {topic}, {self._cameras()} do'
         recorded = flag(self, 'use_sim_time') or not number(self, 'max_age')
         if self._engine.name == DEMO and not recorded:
             yield DiagnosticStatus.WARN, 'the demo model must not drive a car: name another model'

@@ -15,7 +15,8 @@ class Tally:
 
     Attributes:
         counts: How many frames were ``received``, ``answered`` and ``skipped`` (by the rate of the
-            model), how many ``resets`` of the state there were.
+            model), how many ``resets`` of the state there were; where the middleware numbers
+            the frames, how many were sent and never seen here: ``missed``.
         dropped: How many frames couldn't be used, for each reason.
         limited: How many answers each safety limit acted on.
         ages_s: Ages of the last frames when they came, s.
@@ -37,6 +38,7 @@ class Tally:
         }
         self._stamps_ns: deque[int] = deque(maxlen=100)
         self._paused = False
+        self._number: int | None = None
         self._last_ns: int | None = None
 
     def restart(self) -> None:
@@ -45,7 +47,7 @@ class Tally:
         self._dropped_since.clear()
         self._limited_ns.clear()
         self.ages_s.clear()
-        self._waiting_since_ns = self._last_ns = None
+        self._waiting_since_ns = self._last_ns = self._number = None
 
     def receive(self, stamp_ns: int, now_ns: int, max_gap_s: float = math.inf) -> None:
         """Count a frame that came in.
@@ -61,6 +63,16 @@ class Tally:
         if self._waiting_since_ns is None:
             self._waiting_since_ns = now_ns
         self._stamp(stamp_ns, max_gap_s)
+
+    def follow(self, number: int) -> None:
+        """Count the frames that were sent since the last one and didn't come in.
+
+        Args:
+            number: Which one it is, as its publisher counts; one that begins anew counts afresh.
+        """
+        last, self._number = self._number, number
+        missed = 0 if last is None else number - last - 1
+        self.counts['missed'] += max(0, missed)
 
     def _stamp(self, stamp_ns: int, max_gap_s: float) -> None:
         if self._stamps_ns:
