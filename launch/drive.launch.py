@@ -82,6 +82,12 @@ ARGUMENTS = [
         description='Take the time from /clock, as when a bag plays.',
     ),
     DeclareLaunchArgument(
+        'respawn',
+        default_value='true',
+        choices=['true', 'false'],
+        description='Start the drive node again when it ends, as when its GPU is lost.',
+    ),
+    DeclareLaunchArgument(
         'dds_profile',
         default_value='true',
         choices=['true', 'false'],
@@ -126,7 +132,7 @@ def node(context: LaunchContext, executable: str, name: str, arguments: tuple[st
         ],
         output='screen',
         # It ends with an error when its GPU is lost, which only a new process gets over.
-        respawn=executable == 'drive_node',
+        respawn=LaunchConfiguration('respawn') if executable == 'drive_node' else False,
         respawn_delay=RESPAWN_DELAY_S,
     )
 

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import subprocess
 import sys
 import time
@@ -27,18 +28,23 @@ EXPECTED = {
         'params_file',
         'rviz',
         'use_sim_time',
+        'respawn',
         'dds_profile',
     },
     'replay.launch.py': {
         'bag',
         'camera',
-        'image_transport',
         'rate',
+        'start',
+        'loop',
+        'assume_speed',
         'model',
         'vehicle',
         'device',
         'namespace',
+        'params_file',
         'rviz',
+        'use_sim_time',
     },
 }
 
@@ -97,13 +103,44 @@ def looped_over(name):
 
 
 def test_replay_hands_on_what_drive_declares():
-    (loop,) = [
-        node.value
-        for node in ast.walk(tree('replay.launch.py'))
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'handed_on'
-    ]
-    handed_on = {element.value for element in loop.elts}
+    handed_on = set(ast.literal_eval(assigned('replay.launch.py', 'handed_on')))
     assert handed_on <= set(arguments('drive.launch.py')) & set(arguments('replay.launch.py'))
+    text = share_path('launch/replay.launch.py').read_text(encoding='utf-8')
+    for name in ('image_transport', 'max_age', 'respawn'):
+        assert name in arguments('drive.launch.py')
+        assert f"('{name}', " in text
+
+
+def assigned(name, variable):
+    """What a launch file assigns to a variable."""
+    (value,) = [
+        node.value
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == variable
+    ]
+    return value
+
+
+@pytest.mark.ros
+def test_the_nodes_know_the_parameters_that_launch_gives_them():
+    from signattn.nodes import drive_node, overlay_node, replay_node
+
+    both = ast.literal_eval(assigned('drive.launch.py', 'both'))
+    started = {'drive_node': drive_node, 'overlay_node': overlay_node}
+    calls_of_node = list(calls('drive.launch.py', 'node'))
+    assert {call.args[1].value for call in calls_of_node} == set(started)
+    for call in calls_of_node:
+        given = getattr(call.args[3], 'elts', [])
+        names = {*both, *(element.value for element in given if hasattr(element, 'value'))}
+        names = {name for name in names if isinstance(name, str)}
+        known = {parameter.name for parameter in started[call.args[1].value].PARAMETERS}
+        assert names <= known
+        assert names <= set(arguments('drive.launch.py'))
+    keys = [key.value for key in assigned('replay.launch.py', 'typed').keys]
+    text = share_path('launch/replay.launch.py').read_text(encoding='utf-8')
+    keys += ['source', 'image_topic', 'clock_hz', 'vehicle']
+    assert all(f"'{key}'" in text for key in keys)
+    assert set(keys) <= {parameter.name for parameter in replay_node.PARAMETERS}
 
 
 def test_the_executables_are_installed():
@@ -205,14 +242,8 @@ def test_rviz_shows_what_is_published():
 
 
 def test_rviz_follows_the_namespace():
-    text = share_path('launch/drive.launch.py').read_text(encoding='utf-8')
-    (topics,) = [
-        node.value
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == 'topics'
-    ]
-    moved = {f'/signattn/{element.value}' for element in topics.elts}
-    assert {topic['Value'] for _, topic in displays()} <= moved
+    topics = ast.literal_eval(assigned('drive.launch.py', 'topics'))
+    assert {topic['Value'] for _, topic in displays()} <= {f'/signattn/{name}' for name in topics}
 
 
 PRINT_ARGUMENTS = """
@@ -235,3 +266,21 @@ def test_launch_reads_the_files(name):
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert EXPECTED[name] <= set(run.stdout.split())
+
+
+@needs_launch
+@pytest.mark.ros
+@pytest.mark.slow
+def test_a_recording_plays_through_the_launch_files(tmp_path):
+    if importlib.util.find_spec('launch_testing') is None:
+        pytest.skip('launch_testing is not installed')
+    if not any(
+        (Path(prefix) / 'lib' / 'signattn' / 'drive_node').exists()
+        for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    ):
+        pytest.skip('signattn is not installed by colcon, so launch finds no executables')
+    test = Path(__file__).parent / 'launch' / 'replay.py'
+    command = [sys.executable, '-m', 'launch_testing.launch_test', str(test)]
+    environment = os.environ | {'SIGNATTN_LAUNCH_TEST': str(tmp_path)}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-5000:]

@@ -48,8 +48,8 @@ class Lens:
         height: px.
         focal: (2,) float, px, along rows and columns.
         centre: (2,) float, px, column and row of the optical axis; the first pixel's centre is 0.
-        distortion: Coefficients in the order of OpenCV, four of them for a fisheye lens; none for a
-            straight one.
+        distortion: Coefficients in the order of OpenCV; none for a straight lens, four for a
+            fisheye.
         fisheye: Whether they are those of OpenCV's fisheye model.
     """
 
