@@ -40,12 +40,18 @@ ALLOWED = {
     'train': SIGNALS | {'augment', 'drive', 'evaluate', 'model', 'stream'},
     'intervals': set(),
     'study': SIGNALS | {'drive', 'evaluate', 'intervals', 'model', 'train', 'workers'},
+    'study_quality': SIGNALS
+    | {'drive', 'intervals', 'model', 'quality', 'study', 'train', 'workers'},
+    'sweep': SIGNALS
+    | {'drive', 'explain', 'heatmap', 'intervals', 'model', 'quality', 'study', 'study_quality'}
+    | {'train'},
     'leak': SIGNALS | {'drive', 'evaluate', 'model', 'stream'},
     'truth': SIGNALS | {'augment', 'drive', 'evaluate', 'heatmap', 'masks', 'model', 'ranks'},
     'quality': SIGNALS
-    | {'deletion', 'drive', 'evaluate', 'explain', 'intervals', 'model', 'stream'},
+    | {'deletion', 'drive', 'evaluate', 'explain', 'intervals', 'model', 'stream', 'truth'},
     'report': SIGNALS
-    | {'deletion', 'drive', 'evaluate', 'explain', 'heatmap', 'intervals', 'model', 'quality'},
+    | {'augment', 'deletion', 'drive', 'evaluate', 'explain', 'heatmap', 'model', 'quality'}
+    | {'ranks', 'stream'},
     'render': SIGNALS | {'bag', 'heatmap', 'labels', 'stream'},
     'nodes': VEHICLE_NODE | {'nodes.dds'},
     # Parts of nodes/ apart from the rest: what a replay needs besides, and what needs no rclpy.
@@ -73,9 +79,12 @@ VERBS = {
     'leak',
     'render',
     'replay',
+    'report',
     'study',
+    'study_quality',
+    'sweep',
 }
-ALLOWED['cli'] = SIGNALS | VERBS | {'bag', 'drive', 'model'}
+ALLOWED['cli'] = SIGNALS | VERBS | {'bag', 'drive', 'model', 'quality', 'workers'}
 
 # Foreign packages that only some parts may import.
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces'}

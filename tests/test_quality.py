@@ -10,13 +10,30 @@ import torch
 from signattn.deletion import DeletionConfig, curves
 from signattn.drive import Split
 from signattn.explain import EXPLAINERS, controls, explain
+from signattn.masks import LINES, write_masks
 from signattn.model import Checkpoint, Network, NetworkConfig
 from signattn.preprocess import Preprocessing
-from signattn.quality import AREAS, QualityConfig, measure_quality, summary
+from signattn.quality import (
+    AREAS,
+    CEILING,
+    GROUP,
+    PLACE,
+    QualityConfig,
+    measure_quality,
+    summary,
+    truth_summary,
+)
+from signattn.truth import measure
 
 LEVELS = (0, 10, 20)
 QUICK = QualityConfig(
-    fillings=('black',), levels=LEVELS, random_maps=2, sample=3, warmup_s=0.2, device='cpu'
+    explainers=('attention',),
+    fillings=('black',),
+    levels=LEVELS,
+    random_maps=2,
+    sample=3,
+    warmup_s=0.2,
+    device='cpu',
 )
 METHODS = ['attention', 'time_mean', 'away', 'row_mean', 'permuted', 'centre', 'random']
 
@@ -51,7 +68,7 @@ def quick(**options):
 
 
 def test_every_method_is_measured_as_the_metric_does(checkpoint, network, drive):
-    found = measure_quality(checkpoint, [drive], quick(explainers=('attention',)))
+    found = measure_quality(checkpoint, [drive], quick())
     for regime in ('frame', 'stream'):
         config = DeletionConfig(levels=LEVELS, filling='black', regime=regime, skip_s=0.2)
         own = explain(drive, network, EXPLAINERS['attention']()).saliency
@@ -61,7 +78,7 @@ def test_every_method_is_measured_as_the_metric_does(checkpoint, network, drive)
             assert rows['frame'].tolist() == expected.frames.tolist()
             for key, area in AREAS.items():
                 np.testing.assert_allclose(rows[key], area(expected), atol=1e-9)
-            line = of(found.curves, regime=regime, method=name)
+            line = of(found.curves, regime=regime, method=name, sample=False)
             assert line['level_percent'].tolist() == list(LEVELS)
             np.testing.assert_allclose(line['mae_deg'], expected.mae_deg)
             np.testing.assert_allclose(line['moved_deg'], expected.moved_deg)
@@ -112,12 +129,11 @@ def test_a_part_apart_is_measured_with_what_lies_ahead_of_it(checkpoint, drive):
 def test_a_summary_over_seeds():
     def table(own, floor, top):
         rows = [
-            ('d', frame, frame // 2, True, 'frame', 'black', method, value, value, value)
+            ('d', frame, frame // 2, True, 'frame', 'deletion', 'black', method, *[value] * 3)
             for method, value in (('attention', own), ('random', floor), ('greedy', top))
             for frame in range(4)
         ]
-        keys = ['drive', 'frame', 'block', 'sample', 'regime', 'filling', 'method', *AREAS]
-        return pd.DataFrame(rows, columns=keys)
+        return pd.DataFrame(rows, columns=[*PLACE, *GROUP, *AREAS])
 
     lines = summary([table(4.0, 2.0, 8.0), table(6.0, 2.0, 12.0)])
     attention = next(line for line in lines if line['method'] == 'attention')
@@ -129,6 +145,104 @@ def test_a_summary_over_seeds():
     assert attention['share'] == 6 / 16
 
 
+def test_blocks_in_between_are_left_out(checkpoint, drive):
+    # 2 s in blocks of 0.5 s; of 1 s with what is shown ahead of the third one.
+    config = quick(block_s=0.5, every_block=2)
+    found = measure_quality(checkpoint, [drive], config)
+    for regime in ('frame', 'stream'):
+        rows = of(found.areas, regime=regime, method='attention')
+        first = 4 if regime == 'stream' else 0  # warmup_s
+        assert rows['frame'].tolist() == [*range(first, 10), *range(20, 30)]
+        assert sorted(set(rows['block'])) == [0, 2]
+    all_frames = measure_quality(checkpoint, [drive], quick())
+    one = of(found.areas, regime='frame', method='attention', frame=0)
+    same = of(all_frames.areas, regime='frame', method='attention', frame=0)
+    assert one['auc_deg_percent'].item() == pytest.approx(same['auc_deg_percent'].item())
+
+
+def test_insertion_has_levels_of_its_own(checkpoint, network, drive):
+    modes = ('deletion', 'insertion')
+    config = quick(regimes=('frame',), modes=modes, insertion_levels=(0, 100), step=8)
+    found = measure_quality(checkpoint, [drive], config)
+    frames = np.arange(0, 40, 8)
+    own = explain(drive, network, EXPLAINERS['attention'](), frames).saliency
+    inserted = DeletionConfig(levels=(0, 100), filling='black', mode='insertion')
+    expected = curves(network, drive, own, inserted, frames=frames)
+    line = of(found.curves, mode='insertion', method='attention', sample=False)
+    assert line['level_percent'].tolist() == [0, 100]
+    np.testing.assert_allclose(line['mae_deg'], expected.mae_deg)
+    assert line['moved_deg'].iloc[1] == 0
+    rows = of(found.areas, mode='insertion', method='attention')
+    np.testing.assert_allclose(rows['fidelity_area_deg_percent'], expected.fidelity_areas())
+    for mode in modes:
+        assert of(found.areas, mode=mode)['method'].drop_duplicates().tolist() == METHODS
+        assert set(of(found.areas, mode=mode)['frame']) == set(frames.tolist())
+
+
+def test_the_sample_has_curves_of_its_own(checkpoint, network, drive):
+    found = measure_quality(checkpoint, [drive], quick(regimes=('frame',), step=39))
+    config = DeletionConfig(levels=LEVELS, filling='black')
+    frames = np.array([0, 39])
+    own = explain(drive, network, EXPLAINERS['attention'](), frames).saliency
+    expected = curves(network, drive, own, config, frames=frames)
+    line = of(found.curves, method='attention', sample=True)
+    np.testing.assert_allclose(line['moved_deg'], expected.moved_deg)
+
+
+def test_frames_without_truth_have_no_error(checkpoint, write_drive):
+    curvature = np.full(20, 0.01)
+    curvature[5:] = np.nan
+    half = write_drive(curvature, name='half')
+    found = measure_quality(checkpoint, [half], quick(regimes=('stream',), warmup_s=0.0))
+    own = of(found.areas, method='attention')
+    assert np.isfinite(own['fidelity_area_deg_percent']).sum() == 20
+    assert np.isfinite(own['auc_deg_percent']).sum() == 5
+    # ∫ over 20 % of the mean error; all frames are black, so no level changes anything.
+    mae = of(found.curves, method='attention', sample=False)['mae_deg']
+    lines = {line['method']: line for line in summary([found.areas])}
+    assert lines['attention']['frames'] == 5
+    assert lines['attention']['auc_deg_percent'] == pytest.approx(20 * mae.mean())
+
+
+@pytest.fixture
+def rendered(drive, tmp_path):
+    """The drive, and masks in which the left half of each picture is a line but in the last."""
+    with write_masks(tmp_path / 'out.masks.zip') as masks:
+        for stamp in drive.stamps_ns.tolist():
+            mask = np.zeros((80, 160), np.uint8)
+            mask[:, : 80 * (stamp != drive.stamps_ns[-1])] = LINES
+            masks.add(stamp, mask)
+    drive.description['source'] = {'name': 'out.bag'}
+    return drive
+
+
+def test_maps_are_compared_with_the_truth(checkpoint, network, rendered, tmp_path):
+    config = quick(regimes=('frame',), step=3, masks=tmp_path)
+    truth = measure_quality(checkpoint, [rendered], config).truth
+    assert truth['method'].drop_duplicates().tolist() == [
+        CEILING,
+        *(name for name in METHODS if name != 'random'),
+    ]
+    own = of(truth, method='attention')
+    # The last frame, 39, is measured, but nothing in it is causal.
+    assert own['frame'].tolist() == list(range(0, 39, 3))
+    covered = np.zeros((1, 80, 160))
+    covered[:, :, :80] = 1
+    maps = explain(rendered, network, EXPLAINERS['attention'](), np.array([3])).saliency
+    assert own['energy'].iloc[1] == pytest.approx(measure(maps, covered).energy[0])
+    np.testing.assert_allclose(of(truth, method='centre')['energy'], 0.5, atol=1e-6)
+    lines = {line['method']: line for line in truth_summary([truth, truth])}
+    assert lines[CEILING]['energy_share'] == 1
+    assert lines['centre']['energy_share'] == 0
+    assert lines['attention']['frames'] == 13
+    assert lines['attention']['energy'] == pytest.approx(own['energy'].mean())
+
+
+def test_without_masks_there_is_no_truth(checkpoint, drive):
+    found = measure_quality(checkpoint, [drive], quick(regimes=('frame',), step=40))
+    assert found.truth.empty
+
+
 @pytest.mark.parametrize(
     ('options', 'text'),
     [
@@ -137,7 +251,9 @@ def test_a_summary_over_seeds():
         ({'explainers': ()}, 'explainers must name at least one, got none'),
         ({'sample': 0}, 'sample must be at least 1, got 0'),
         ({'step': 0}, 'step must be at least 1, got 0'),
+        ({'every_block': 0}, 'every_block must be at least 1, got 0'),
         ({'random_maps': 0}, 'random_maps must be at least 1, got 0'),
+        ({'modes': ()}, 'modes must name at least one, got none'),
         ({'fillings': ('white',)}, "filling must be one of .*, got 'white'"),
     ],
 )
