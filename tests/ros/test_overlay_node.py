@@ -1,6 +1,7 @@
 """Heatmap and overlay, drawn for whoever looks."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -161,9 +162,10 @@ def test_what_was_driven_is_drawn_where_it_is_there(overlaid, bench):
     overlays = shown.listen('overlay')
     shown.connect()
     driven = bench.talk(shown.tester, Vector3Stamped, 'driven')
-    driven.publish(curvature_message(header(START_NS), -0.02))
-    bench.spin_for(0.1)
     shown.send(START_NS)
+    driven.publish(curvature_message(header(START_NS), -0.02))
+    time.sleep(0.2)  # a node that is late finds all of them waiting
+    bench.spin_until(lambda: overlays)
     shown.send(START_NS + 50_000_000)
     bench.spin_until(lambda: len(overlays) == 2)
     np.testing.assert_array_equal(pixels(overlays[0])[..., ::-1], expected(driven=-0.02))

@@ -186,10 +186,11 @@ class OverlayNode(Node):
         camera = QoSProfile(depth=CACHED, reliability=ReliabilityPolicy.BEST_EFFORT)
         answers = QoSProfile(depth=CACHED)
         take = functools.partial
+        # First: messages that wait together are taken in this order, and nobody waits for these.
+        self._hear(Vector3Stamped, 'driven', take(self._take, 'driven'), camera)
         self._hear(kind, topic, take(self._take, 'image'), camera)
         self._hear(Image, 'signattn/attention', take(self._take, 'attention'), answers)
         self._hear(Vector3Stamped, 'signattn/curvature', take(self._take, 'curvature'), answers)
-        self._hear(Vector3Stamped, 'driven', take(self._take, 'driven'), camera)
         self._speed = SpeedInput(self)
         self._inputs.append(self._speed.subscription)
         calibration = camera_info_topic(self.resolve_topic_name('image'))
