@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from signattn.nodes import failures
-from signattn.nodes.failures import OUT_OF_MEMORY, give_back_memory, is_device_lost
+from signattn.nodes.failures import give_back_memory, is_device_lost, is_out_of_memory
 
 NO_MEMORY = 'CUDA out of memory. Tried to allocate 2.00 GiB.'
 
@@ -17,6 +17,7 @@ NO_MEMORY = 'CUDA out of memory. Tried to allocate 2.00 GiB.'
         (RuntimeError('CUBLAS_STATUS_NOT_INITIALIZED'), True),
         (RuntimeError('device-side assert triggered'), True),
         (torch.cuda.OutOfMemoryError(NO_MEMORY), False),
+        (RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED'), False),
         (MemoryError(), False),
         (RuntimeError('shapes do not fit'), False),
         (ValueError("device must exist, got 'cuda:1' with 0 CUDA devices here"), False),
@@ -26,9 +27,17 @@ def test_what_is_lost(error, lost):
     assert is_device_lost(error) == lost
 
 
-@pytest.mark.parametrize('error', [torch.cuda.OutOfMemoryError(NO_MEMORY), MemoryError()])
-def test_what_is_a_lack_of_memory(error):
-    assert isinstance(error, OUT_OF_MEMORY)
+@pytest.mark.parametrize(
+    ('error', 'lacking'),
+    [
+        (torch.cuda.OutOfMemoryError(NO_MEMORY), True),
+        (RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED'), True),
+        (RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED'), False),
+        (MemoryError(), False),  # of the host: an image that claims to be large may do that
+    ],
+)
+def test_what_is_a_lack_of_memory(error, lacking):
+    assert is_out_of_memory(error) == lacking
 
 
 @pytest.mark.parametrize('used', [False, True])

@@ -77,6 +77,21 @@ def test_a_transition_that_fails_half_way_leaves_nothing(bench, known_engine, mo
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
 
 
+def test_an_activation_that_fails_half_way_listens_to_nothing(bench, known_engine, capfd):
+    wrong = 'qos_overrides./image.subscription.reliability'
+    values = {'model': 'known', wrong: 'as_it_comes'}
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    node = DriveNode(
+        lambda *_: known_engine(), context=bench.context, parameter_overrides=overrides
+    )
+    bench.add(node)
+    before = len(list(node.subscriptions))
+    assert not node.start()
+    assert state(node) == 'inactive'
+    assert len(list(node.subscriptions)) == before
+    assert 'activate failed: ' in capfd.readouterr().err
+
+
 def test_without_autostart_it_waits(bench, known_engine):
     waiting = [Parameter('autostart', value=False)]
     node = bench.add(
@@ -194,9 +209,8 @@ def failing(bench, known_engine):
     return Failing
 
 
-@pytest.mark.parametrize('error', [torch.cuda.OutOfMemoryError, MemoryError])
-def test_out_of_memory_gives_all_back_and_recovers(bench, failing, error, capfd):
-    node = (driven := failing(partial(error, NO_MEMORY))).node
+def test_out_of_memory_gives_all_back_and_recovers(bench, failing, capfd):
+    node = (driven := failing(partial(torch.cuda.OutOfMemoryError, NO_MEMORY))).node
     reports = bench.listen(driven.tester, DiagnosticArray, '/diagnostics')
     driven.camera.publish(camera_image(0))
     bench.spin_until(lambda: state(node) == 'unconfigured')
@@ -304,11 +318,14 @@ def test_the_process_ends_with_a_status_that_has_it_started_again(write_model):
     assert 'Traceback' not in ended.stderr
 
 
-def test_an_error_that_nobody_expects_costs_its_image(bench, failing, capfd):
-    driven = failing(partial(RuntimeError, 'shapes do not fit'))
+@pytest.mark.parametrize(
+    ('kind', 'text'), [(RuntimeError, 'shapes do not fit'), (MemoryError, 'too large')]
+)
+def test_an_error_that_nobody_expects_costs_its_image(bench, failing, capfd, kind, text):
+    driven = failing(partial(kind, text))
     for tick in range(2):
         driven.camera.publish(camera_image(tick))
         bench.spin_until(lambda tick=tick: driven.node._tally.counts['received'] > tick)
     bench.spin_until(lambda: driven.curvatures)
     assert driven.node._tally.dropped == {'failed': 1}
-    assert 'can not be answered: RuntimeError: shapes do not fit' in capfd.readouterr().err
+    assert f'can not be answered: {kind.__name__}: {text}' in capfd.readouterr().err

@@ -22,7 +22,7 @@ from std_srvs.srv import Trigger
 
 from signattn.nodes.diagnostics import Problem, Thresholds, drive_status, problems, values, worst
 from signattn.nodes.drive_parameters import PARAMETERS
-from signattn.nodes.failures import OUT_OF_MEMORY, give_back_memory, is_device_lost
+from signattn.nodes.failures import give_back_memory, is_device_lost, is_out_of_memory
 from signattn.nodes.limits import Bounds, Limiter
 from signattn.nodes.messages import camera_topic, nanoseconds, rgb_image, set_stamp
 from signattn.nodes.outputs import Outputs
@@ -139,7 +139,11 @@ class DriveNode(LifecycleNode):
         self._last_stamp_ns = self._last_answer = None
         self._tally.restart()
         self._failure = ''
-        self._subscribe()
+        try:
+            self._subscribe()
+        except Exception:
+            self._unsubscribe()
+            raise
         return super().on_activate(state)
 
     @reported
@@ -215,14 +219,14 @@ class DriveNode(LifecycleNode):
             self._tally.follow(number_sent)
         try:
             self._take(message)
-        except OUT_OF_MEMORY as error:
-            failure = f'out of memory: {error}'
         except Exception as error:  # an image must not end the node
             if is_device_lost(error):
                 raise NodeError(f'the device is lost: {error}') from error
-            self._require_engine().reset()
-            self._drop('failed', f'image can not be answered: {type(error).__name__}: {error}')
-            return
+            if not is_out_of_memory(error):
+                self._require_engine().reset()
+                self._drop('failed', f'image can not be answered: {type(error).__name__}: {error}')
+                return
+            failure = f'out of memory: {error}'
         else:
             return
         # The error is gone by now, and with it what it held on the device.

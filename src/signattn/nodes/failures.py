@@ -4,8 +4,17 @@ import gc
 
 import torch
 
-OUT_OF_MEMORY = (torch.cuda.OutOfMemoryError, MemoryError)
-"""The node gives everything back and can be configured again."""
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU had no memory left, which more of it would mend.
+
+    Args:
+        error: What was raised.
+
+    Returns:
+        True also where a library of CUDA says it in its own words.
+    """
+    return isinstance(error, torch.cuda.OutOfMemoryError) or 'STATUS_ALLOC_FAILED' in str(error)
 
 
 def is_device_lost(error: BaseException) -> bool:
@@ -17,7 +26,7 @@ def is_device_lost(error: BaseException) -> bool:
     Returns:
         True for any error of CUDA and its libraries but a lack of memory.
     """
-    if isinstance(error, OUT_OF_MEMORY) or not isinstance(error, RuntimeError):
+    if is_out_of_memory(error) or not isinstance(error, RuntimeError):
         return False
     text = str(error).lower()
     return any(name in text for name in ('cuda', 'cudnn', 'cublas', 'device-side'))
