@@ -46,10 +46,11 @@ def picture(i):
     return np.random.default_rng(i).integers(0, 256, (48, 64, 3), np.uint8)
 
 
-def write_bag(path, count=8, step_ns=TICK_NS, *, raw=False, steering=True):
+def write_bag(path, count=8, step_ns=TICK_NS, *, raw=False, steering=True, gap_ns=0):
+    """A bag with steering at the images; half-way there may be a gap."""
     with BagWriter(path, 'mcap') as bag:
         for i in range(count):
-            stamp_ns = START_NS + i * step_ns
+            stamp_ns = START_NS + i * step_ns + (gap_ns if i >= count // 2 else 0)
             (bag.raw_image if raw else bag.image)(stamp_ns, picture(i))
             if steering:
                 bag.steering(stamp_ns, 0.02 * i, 10.0)
@@ -63,8 +64,8 @@ def rows(out):
 
 @pytest.mark.ros
 def test_in_lockstep_every_image_is_answered_as_offline(tmp_path, model):
-    # 40 images/s: every other one lies between two steps of the model.
-    bag = write_bag(tmp_path / 'bag', 16, TICK_NS // 2, raw=True)
+    # 40 images/s: every other one lies between two steps of the model. Behind the gap it forgets.
+    bag = write_bag(tmp_path / 'bag', 16, TICK_NS // 2, raw=True, gap_ns=10 * TICK_NS)
     out = tmp_path / 'out'
     metrics = replay(model, bag, out, ReplayConfig(device='cpu'))
     assert metrics == json.loads((out / 'metrics.json').read_text(encoding='utf-8'))
@@ -79,7 +80,7 @@ def test_in_lockstep_every_image_is_answered_as_offline(tmp_path, model):
 
     table = rows(out)
     assert [int(row['stamp_ns']) for row in table] == [
-        START_NS + i * TICK_NS // 2 for i in range(16)
+        START_NS + i * TICK_NS // 2 + (10 * TICK_NS if i >= 8 else 0) for i in range(16)
     ]
     assert [row['status'] for row in table] == ['answered', 'skipped'] * 8
     answers = np.array([float(row['curvature']) for row in table[::2]])
