@@ -15,7 +15,15 @@ from signattn.augment import AugmentConfig
 from signattn.cli import main, read_recipe
 from signattn.drive import Drive, Split
 from signattn.model import NetworkConfig, load
-from signattn.study import Run, StudyConfig, compare, read_study, run_study, table
+from signattn.study import (
+    Run,
+    StudyConfig,
+    compare,
+    read_study,
+    run_study,
+    runs_of,
+    table,
+)
 from signattn.train import TrainConfig, describe_run
 
 BLOCKS = Split('blocks', folds=2, block_s=1.0, purge_s=0.1)
@@ -83,6 +91,49 @@ def test_a_study_trains_what_is_missing_and_compares(drive, study_file, tmp_path
     assert json.loads((out / 'metrics.json').read_text()) == metrics
 
 
+def test_the_maps_of_a_study_are_measured_besides(
+    drive, study_file, tmp_path, capsys, monkeypatch
+):
+    seen = []
+
+    def measure(*given, **named):
+        seen.append((given, named['workers']))
+        (given[3] / 'explanations.md').write_text('the maps')
+        return {'explanations': [{'variant': 'none_quant'}]}
+
+    def run(*given, **_):
+        out = given[4]
+        (out / 'table.md').parent.mkdir()
+        (out / 'table.md').write_text('the errors\n')
+        return {'frames': 160}
+
+    monkeypatch.setattr('signattn.study_quality.measure_study', measure)
+    monkeypatch.setattr(module, 'run_study', run)
+    (tmp_path / 'maps.yaml').write_text('fillings: [black]\nstep: 7\n')
+    out = tmp_path / 'study'
+    arguments = ['study', str(study_file), '--data', str(drive.path), '--out', str(out)]
+    arguments += ['--explain', str(tmp_path / 'maps.yaml'), '--workers', '2']
+    assert main(arguments) == 0
+    (((config, quality, drives, where), workers),) = seen
+    assert (config.seeds, where, workers) == (2, out, 2)
+    assert (quality.fillings, quality.step) == (('black',), 7)
+    assert [it.path for it in drives] == [drive.path]
+    assert capsys.readouterr().out == 'the errors\n\nthe maps'
+    metrics = json.loads((out / 'metrics.json').read_text())
+    assert metrics == {'frames': 160, 'explanations': [{'variant': 'none_quant'}]}
+
+
+def test_a_measurement_is_read_before_the_first_run(drive, study_file, tmp_path, capsys):
+    (tmp_path / 'maps.yaml').write_text('stepp: 7\n')
+    out = tmp_path / 'study'
+    arguments = ['study', str(study_file), '--data', str(drive.path), '--out', str(out)]
+    assert main([*arguments, '--explain', str(tmp_path / 'maps.yaml')]) == 1
+    assert "did you mean 'step'?" in capsys.readouterr().err
+    assert main([*arguments, '--explain', 'nothing']) == 1
+    assert 'quality must be one of [' in capsys.readouterr().err
+    assert not out.exists()
+
+
 @pytest.mark.usefixtures('study_file')
 def test_runs_of_another_recipe_are_not_compared(drive, tmp_path):
     out = tmp_path / 'study'
@@ -124,7 +175,7 @@ class Instant(Executor):
 
 def handed_over(config, workers):
     pool = Instant()
-    recipes = dict.fromkeys(module._runs(config))
+    recipes = dict.fromkeys(runs_of(config))
     try:
         module._run_all(pool, workers, config, recipes, None, lambda *_: None)
     except RuntimeError as error:
@@ -179,7 +230,7 @@ def test_frames_are_scored_by_the_network_that_did_not_train_on_them(write_drive
 
 def test_runs_of_the_first_seed_come_first(tmp_path):
     config = StudyConfig(tmp_path, {'a': {}, 'b': {}}, folds=2, seeds=2)
-    runs = module._runs(config)
+    runs = runs_of(config)
     assert runs[:4] == [Run('a', 0, 0), Run('b', 0, 0), Run('a', 1, 0), Run('b', 1, 0)]
     assert len(runs) == 8
 

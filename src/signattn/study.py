@@ -173,7 +173,7 @@ def run_study(
         tuple(drive.path for drive in test),
         max(1, (os.cpu_count() or 1) // workers),
     )
-    recipes = {run: _recipe(config, recipe, run, out, before) for run in _runs(config)}
+    recipes = {run: _recipe(config, recipe, run, out, before) for run in runs_of(config)}
     for run, made in recipes.items():
         if (out / run.folder / RESULT).is_file():
             _refuse_other(out / run.folder / RUN, describe_run(folders, made))
@@ -216,8 +216,15 @@ def _shared(mapping: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _runs(config: StudyConfig) -> list[Run]:
-    """All runs; those of the first seeds first, so that half a study says something."""
+def runs_of(config: StudyConfig) -> list[Run]:
+    """All runs; those of the first seeds first, so that half a study says something.
+
+    Args:
+        config: What is compared.
+
+    Returns:
+        The runs, in the order in which they are done.
+    """
     return [
         Run(variant, fold, seed)
         for seed in range(config.seeds)
@@ -360,18 +367,28 @@ def table(metrics: Mapping[str, Any]) -> str:
     Returns:
         The table, a line for each variant.
     """
-    variants = metrics['variants']
-    columns = list(dict.fromkeys(key for entry in variants.values() for key in entry))
-    shown = [key for key in columns if not key.endswith(('_low', '_high'))]
-    lines = ['| variant | ' + ' | '.join(shown) + ' |', '|' + '---|' * (len(shown) + 1)]
-    for name, entry in variants.items():
-        cells = [_cell(entry, key) for key in shown]
-        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    rows = [{'variant': name, **entry} for name, entry in metrics['variants'].items()]
     about = (
         f'{metrics["seeds"]} seeds, {metrics["folds"]} folds, {metrics["frames"]} frames in '
         f'{metrics["blocks"]} blocks; in brackets 95 %, bootstrap over seeds and blocks.'
     )
-    return '\n'.join([*lines, '', about, ''])
+    return f'{markdown(rows)}\n\n{about}\n'
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table; bounds of an interval, ``NAME_low`` and ``NAME_high``, stand behind their mean.
+
+    Args:
+        rows: Values by column; a row may lack some.
+
+    Returns:
+        The table, without a line break at its end.
+    """
+    columns = dict.fromkeys(key for row in rows for key in row)
+    shown = [key for key in columns if not key.endswith(('_low', '_high'))]
+    cells = [shown, *([_cell(row, key) for key in shown] for row in rows)]
+    head, *lines = (f'| {" | ".join(line)} |' for line in cells)
+    return '\n'.join([head, '|' + '---|' * len(shown), *lines])
 
 
 def _cell(entry: Mapping[str, Any], key: str) -> str:

@@ -1,4 +1,4 @@
-"""Recipes of trainings, read as the command line reads them."""
+"""Recipes of trainings and measurements, read as the command line reads them."""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from signattn.cli.options import add_options, build, new_parser, parse
+from signattn.share import shipped_or_own
 
 if TYPE_CHECKING:
+    from signattn.quality import QualityConfig
     from signattn.train import TrainConfig
 
 
@@ -33,6 +35,28 @@ def read_recipe(path: Path, changes: Mapping[str, Any] | None = None) -> 'TrainC
     parsed = parser.instantiate(parse(parser, ['--config', str(path), *options]))
     recipe: TrainConfig = build(TrainConfig, parsed)
     return recipe
+
+
+def read_quality(name_or_path: str) -> 'QualityConfig':
+    """What is measured of maps.
+
+    Args:
+        name_or_path: Name of a shipped file (``config/quality/NAME.yaml``), or a .yaml file.
+
+    Returns:
+        What it says.
+
+    Raises:
+        ValueError: If there is no such file, or it has an unknown key or a wrong value.
+    """
+    from signattn.quality import QualityConfig
+
+    parser = new_parser('study')
+    parser.add_argument('--config', action='config')
+    add_options(parser, QualityConfig)
+    path = shipped_or_own('quality', name_or_path)
+    quality: QualityConfig = build(QualityConfig, parse(parser, ['--config', str(path)]))
+    return quality
 
 
 def _spelt(value: object) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from signattn.cli.options import add_options, build, new_parser, parse
-from signattn.cli.recipe import read_recipe
+from signattn.cli.recipe import read_quality, read_recipe
 from signattn.cli.show import Bar, print_columns, print_table, warn
 from signattn.share import write_metrics
 
 if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
     from signattn.convert import Progress as ConvertProgress
 
 
@@ -182,19 +184,17 @@ def _study(arguments: list[str]) -> None:
 
     parser = new_parser('study')
     parser.add_argument('study', type=Path, help='the study, a YAML file')
+    _add_study_options(parser)
     parser.add_argument(
-        '--data', type=Path, nargs='+', required=True, help='drives, or folders of drives'
+        '--explain', help='also measure the maps: a shipped measurement, or a .yaml file'
     )
-    parser.add_argument('--test', type=Path, help='drives to test on, where there are no folds')
-    parser.add_argument('--before', type=Path, help='earlier study, for start: before/VARIANT')
-    parser.add_argument('--out', type=Path, required=True, help='folder of the study')
-    parser.add_argument('--workers', type=int, default=0, help='runs side by side; 0: one a core')
     parsed = parse(parser, arguments)
     config = read_study(parsed.study, read_yaml(parsed.study))
+    quality = read_quality(parsed.explain) if parsed.explain else None
     folders = [open_drives(data) for data in parsed.data]
     test = open_drives(parsed.test) if parsed.test else []
     with Bar('studying', 1) as advance:
-        run_study(
+        metrics = run_study(
             config,
             lambda changes: read_recipe(config.recipe, changes),
             folders,
@@ -205,6 +205,31 @@ def _study(arguments: list[str]) -> None:
             report=advance,
         )
     print((parsed.out / 'table.md').read_text(encoding='utf-8'), end='')
+    if quality is None:
+        return
+    from signattn.study_quality import measure_study
+
+    with Bar('measuring maps', 1) as advance:
+        metrics |= measure_study(
+            config,
+            quality,
+            test or folders[0],
+            parsed.out,
+            workers=parsed.workers,
+            report=advance,
+        )
+    write_metrics(parsed.out / 'metrics.json', metrics)
+    print(f'\n{(parsed.out / "explanations.md").read_text(encoding="utf-8")}', end='')
+
+
+def _add_study_options(parser: 'ArgumentParser') -> None:
+    parser.add_argument(
+        '--data', type=Path, nargs='+', required=True, help='drives, or folders of drives'
+    )
+    parser.add_argument('--test', type=Path, help='drives to test on, where there are no folds')
+    parser.add_argument('--before', type=Path, help='earlier study, for start: before/VARIANT')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the study')
+    parser.add_argument('--workers', type=int, default=0, help='runs side by side; 0: one a core')
 
 
 def _evaluate(arguments: list[str]) -> None:
