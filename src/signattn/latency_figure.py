@@ -86,7 +86,8 @@ def _distribution(axes: Axes, latency: Floats) -> None:
             f'p{percent} {value:.1f} ms',
             (1, value),
             xycoords=axes.get_yaxis_transform(),
-            xytext=(0, 2),
+            xytext=(0, 4),
             textcoords='offset points',
             ha='right',
+            bbox={'facecolor': 'white', 'edgecolor': 'none', 'alpha': 0.8, 'pad': 1},
         )

@@ -248,6 +248,25 @@ def test_no_geometry_is_invented(overlaid, bench, capfd, parameters, info, said)
     assert said in logged if said else 'arc' not in logged
 
 
+@pytest.mark.parametrize(
+    ('size', 'heat'), [((1, 1), (1, 1)), ((1, 4000), (1, 640)), ((2160, 3840), (360, 640))]
+)
+def test_pictures_of_any_size_are_drawn_on(overlaid, bench, size, heat):
+    shown = overlaid(**SEEN, camera_fov_deg=60)
+    heatmaps, overlays = shown.listen('heatmap'), shown.listen('overlay')
+    shown.connect()
+    grey = image_message(np.full((*size, 3), 90, np.uint8), 'rgb8', header(START_NS))
+    for sent in (Image(header=header(START_NS - 1), encoding='rgb8'), grey):
+        shown.curvature.publish(curvature_message(sent.header, 0.01))
+        shown.attention.publish(attention_message(sent.header, weights()))
+        # Large ones get lost on the way: what a node does with them is asked here.
+        shown.node._take('image', sent)
+        bench.spin_for(0.3)
+    bench.spin_until(lambda: heatmaps and overlays)
+    assert (heatmaps[0].height, heatmaps[0].width) == heat
+    assert (overlays[0].header, overlays[0].width) == (header(START_NS), heat[1])
+
+
 def test_an_attention_that_is_none_is_passed_over(overlaid, bench, capfd):
     shown = overlaid()
     heatmaps = shown.listen('heatmap')
