@@ -174,7 +174,8 @@ def test_a_transition_that_the_state_does_not_allow_is_refused(bench, capfd):
         bench.spin_until(answer.done)
         assert answer.result().success == succeeds
     assert state(node) == 'finalized'
-    assert 'transition refused' in capfd.readouterr().err
+    # In the words of rclpy from Kilted on, before that in ours.
+    assert capfd.readouterr().err.count('[ERROR]') == 3
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.clock import Clock, ClockChange, JumpThreshold, TimeJump
+from rclpy.clock import Clock, ClockChange, JumpHandle, JumpThreshold, TimeJump
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -44,6 +44,8 @@ DEMO = 'demo'
 
 class DriveNode(LifecycleNode):
     """A managed node around the engine."""
+
+    _jumps: JumpHandle | None = None  # before __init__ is through, which may end in between
 
     def __init__(self, load: Callable[[FilePath, str], Engine] = Engine, **kwargs: Any) -> None:
         """Declare parameters; models are loaded by configure.
@@ -82,7 +84,8 @@ class DriveNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Give everything back."""
-        self._jumps.unregister()
+        if self._jumps is not None:
+            self._jumps.unregister()
         super().destroy_node()
 
     # Lifecycle

@@ -38,7 +38,8 @@ def reported(callback: Callback) -> Callback:
 def refuse_wrong_transitions(node: LifecycleNode) -> None:
     """Have the service ``change_state`` refuse what the state doesn't allow.
 
-    rclpy raises there, which would end the process of a node that a manager asks twice.
+    rclpy of Jazzy raises there, which would end the process of a node that a manager asks twice;
+    from Kilted on it refuses by itself.
 
     Args:
         node: The managed node.
