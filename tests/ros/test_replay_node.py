@@ -181,6 +181,9 @@ class Played:
         self.images = bench.listen(listener, images.msg_type, images.topic_name, 100)
         self.speeds = bench.listen(listener, TwistStamped, 'speed', 100)
         self.driven = bench.listen(listener, Vector3Stamped, 'driven', 100)
+        sending = (images, self.node._speeds, self.node._driven)
+        bench.spin_until(lambda: all(sender.get_subscription_count() for sender in sending))
+        bench.spin_for(0.1)
         self._thread = threading.Thread(target=self._play)
 
     def _play(self):
@@ -235,19 +238,23 @@ def test_a_recording_is_camera_speed_and_truth(bench, played, tmp_path):
     assert {message.header.frame_id for message in player.speeds} == {'base_link'}
 
 
-def test_without_speed_there_is_no_truth_unless_one_is_assumed(bench, played, tmp_path, capfd):
+@pytest.mark.parametrize('assumed', [0, 20])
+def test_without_speed_there_is_no_truth_unless_one_is_assumed(
+    bench, played, tmp_path, capfd, assumed
+):
     (tmp_path / '0.png').write_bytes(b'no picture, but an image that can be sent')
     (tmp_path / 'interpolated.csv').write_text(
         f'timestamp,filename,angle\n{START_NS},0.png,0.1\n', encoding='utf-8'
     )
-    for assumed in (0, 20):
-        player = played(source=str(tmp_path), assume_speed=assumed)
-        player.start()
-        bench.spin_until(lambda player=player: not player.running())
-    bench.spin_until(lambda: player.driven)
-    assert 'what was driven is not played' in capfd.readouterr().err
-    expected = curvature_from_steering(0.1, 20, load_vehicle())
-    assert [message.vector.z for message in player.driven] == [pytest.approx(float(expected))]
+    player = played(source=str(tmp_path), assume_speed=assumed)
+    player.start()
+    bench.spin_until(lambda: player.images and not player.running())
+    bench.spin_until(lambda: bool(player.driven) == bool(assumed))
+    driven = float(curvature_from_steering(0.1, 20, load_vehicle()))
+    heard = [message.vector.z for message in player.driven]
+    assert heard == ([pytest.approx(driven)] if assumed else [])
+    said = 'what was driven is not played' in capfd.readouterr().err
+    assert said == (not assumed)
 
 
 def test_a_start_leaves_out_what_comes_before(bench, played, tmp_path):
@@ -304,6 +311,7 @@ def test_the_clock_is_that_of_the_recording(bench, played, tmp_path, mode):
     bag = str(driven_bag(tmp_path / 'bag'))
     player = played(source=bag, clock_hz=200, mode=mode, resends=0, rate=1)
     clock = bench.listen(bench.plain_node('watch'), Clock, '/clock', 100)
+    bench.spin_until(player.node._time.get_subscription_count)
     player.start()
     bench.spin_until(lambda: len(player.images) == 4 and not player.running())
     told = [nanoseconds(message.clock) for message in clock]

@@ -95,6 +95,8 @@ class ReplayNode(Node):
             self._read_track()
             if number(self, 'wait'):
                 self._wait_for_drive_node()
+            # That we see the other side doesn't mean that it sees us already.
+            self._spin_until(lambda: False, SETTLE_S)
             if text(self, 'mode') == 'lockstep':
                 self._play_in_lockstep()
             else:
@@ -139,8 +141,6 @@ class ReplayNode(Node):
                 f'a drive node must listen to {self._images.topic_name} and publish '
                 f'signattn/curvature, found none in {wait_s:g} s{self._transport_hint()}'
             )
-        # That we see the other side doesn't mean that it sees us already.
-        self._spin_until(lambda: False, SETTLE_S)
 
     def _transport_hint(self) -> str:
         """What to do where the drive node listens to the other topic."""
