@@ -173,11 +173,11 @@ class Instant(Executor):
         return future
 
 
-def handed_over(config, workers):
+def handed_over(config, workers, done=()):
     pool = Instant()
     recipes = dict.fromkeys(runs_of(config))
     try:
-        module._run_all(pool, workers, config, recipes, None, lambda *_: None)
+        module._run_all(pool, workers, config, recipes, None, lambda *_: None, set(done))
     except RuntimeError as error:
         assert str(error) == 'broken'  # noqa: PT017 (what was handed over before is of interest)
     return [run.folder for run in pool.runs]
@@ -187,6 +187,12 @@ def test_what_follows_from_another_keeps_its_place(tmp_path):
     config = StudyConfig(tmp_path, {'b': {'start': 'a'}, 'a': {}}, folds=0, seeds=3)
     runs = handed_over(config, workers=1)
     assert runs == [f'{name}/fold0-seed{seed}' for seed in range(3) for name in 'ab']
+
+
+def test_what_is_done_needs_no_process(tmp_path):
+    config = StudyConfig(tmp_path, {'b': {'start': 'a'}, 'a': {}}, folds=0, seeds=2)
+    runs = handed_over(config, 1, {Run('a', 0, 0), Run('b', 0, 1), Run('a', 0, 1)})
+    assert runs == ['b/fold0-seed0']
 
 
 def test_nothing_begins_behind_one_that_failed(tmp_path):
@@ -248,7 +254,8 @@ def test_without_folds_other_drives_are_tested_on(drive, write_drive, tmp_path, 
     config = StudyConfig(tmp_path, {'a': {}}, folds=0, seeds=1)
     base = TrainConfig(network=NetworkConfig(hidden=4), augment=AugmentConfig(), device='cpu')
     run_study(config, lambda _: base, [[drive]], [other], tmp_path, workers=1)
-    _, _, _, recipes, place, _ = seen[0]
+    _, _, _, recipes, place, _, done = seen[0]
+    assert done == set()
     assert place.test == (other.path,)
     (recipe,) = recipes.values()
     assert (recipe.split.kind, recipe.name) == ('none', 'a')

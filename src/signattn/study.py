@@ -174,11 +174,11 @@ def run_study(
         max(1, (os.cpu_count() or 1) // workers),
     )
     recipes = {run: _recipe(config, recipe, run, out, before) for run in runs_of(config)}
-    for run, made in recipes.items():
-        if (out / run.folder / RESULT).is_file():
-            _refuse_other(out / run.folder / RUN, describe_run(folders, made))
+    done = {run for run in recipes if (out / run.folder / RESULT).is_file()}
+    for run in done:
+        _refuse_other(out / run.folder / RUN, describe_run(folders, recipes[run]))
     with ProcessPoolExecutor(workers, get_context('spawn'), initializer=follow_parent) as pool:
-        _run_all(pool, workers, config, recipes, place, report)
+        _run_all(pool, workers, config, recipes, place, report, done)
     metrics = compare(config, list(folders[0]), list(test), out)
     write_metrics(out / 'metrics.json', metrics)
     write_text(out / 'table.md', table(metrics))
@@ -270,15 +270,16 @@ def _run_all(
     recipes: Mapping[Run, TrainConfig],
     place: Place,
     report: Callable[[int, int], None],
+    done: set[Run],
 ) -> None:
-    """Every run once those are done that it begins from.
+    """Every run that isn't done, once those are done that it begins from.
 
     No more are handed over than can be done at once: those that follow from another keep their
     place in the order, and when one fails nothing but what is under way has to end.
     """
-    waiting, done = list(recipes), set[Run]()
+    waiting = [run for run in recipes if run not in done]
     under_way: dict[Future[None], Run] = {}
-    report(0, len(recipes))
+    report(len(done), len(recipes))
     while waiting or under_way:
         ready = [run for run in waiting if _is_ready(config, run, done)]
         for run in ready[: workers - len(under_way)]:

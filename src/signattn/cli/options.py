@@ -15,6 +15,7 @@ VERBS = {
     'inspect': 'tell what a recording, drive or model holds, and what is wrong with it',
     'train': 'train a network on drives',
     'study': 'train and compare variants over folds and seeds',
+    'sweep': 'vary bits, temperature or attention, and draw error and trust in the maps',
     'evaluate': 'score a network on drives, beside predictors that need none',
     'leak': 'test whether the attended cells carry the answer',
     'render': 'make a video of a recording with heatmap and steering',

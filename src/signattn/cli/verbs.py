@@ -222,6 +222,42 @@ def _study(arguments: list[str]) -> None:
     print(f'\n{(parsed.out / "explanations.md").read_text(encoding="utf-8")}', end='')
 
 
+def _sweep(arguments: list[str]) -> None:
+    from signattn.drive import open_drives
+    from signattn.share import read_yaml, shipped_or_own
+    from signattn.study import read_study
+    from signattn.sweep import AXES, run_sweep
+
+    parser = new_parser('sweep')
+    parser.add_argument('axis', choices=(*AXES,), help='what is varied')
+    parser.add_argument('--study', help='the variants, a .yaml file; the shipped one by default')
+    parser.add_argument('--seeds', type=int, help="how many, instead of the study's")
+    _add_study_options(parser)
+    parser.add_argument(
+        '--explain', default='sweep', help='a shipped measurement of maps, or a .yaml file'
+    )
+    parsed = parse(parser, arguments)
+    path = shipped_or_own('study', parsed.study or parsed.axis)
+    config = read_study(path, read_yaml(path))
+    if parsed.seeds is not None:
+        config = dataclasses.replace(config, seeds=parsed.seeds)
+    quality = read_quality(parsed.explain)
+    with Bar('training', 1) as advance:
+        run_sweep(
+            parsed.axis,
+            config,
+            quality,
+            lambda changes: read_recipe(config.recipe, changes),
+            [open_drives(data) for data in parsed.data],
+            open_drives(parsed.test) if parsed.test else [],
+            parsed.out,
+            before=parsed.before,
+            workers=parsed.workers,
+            report=lambda what, done, total: advance(done, total, what),
+        )
+    print((parsed.out / 'table.md').read_text(encoding='utf-8'), end='')
+
+
 def _add_study_options(parser: 'ArgumentParser') -> None:
     parser.add_argument(
         '--data', type=Path, nargs='+', required=True, help='drives, or folders of drives'
@@ -306,6 +342,7 @@ RUNS: Mapping[str, Callable[[list[str]], None]] = {
     'inspect': _inspect,
     'train': _train,
     'study': _study,
+    'sweep': _sweep,
     'evaluate': _evaluate,
     'leak': _leak,
     'render': _render,
