@@ -196,6 +196,7 @@ def test_imports_run_one_way(module, path):
         ('signattn.replay', 'from signattn.nodes import ledger', []),
         ('signattn.replay', 'import signattn.nodes.messages', ['signattn.nodes.messages']),
         ('signattn.drive', 'from sensor_msgs.msg import Image', ['sensor_msgs.msg.Image']),
+        ('signattn.drive', 'from std_srvs.srv import Trigger', ['std_srvs.srv.Trigger']),
         ('signattn.drive', 'import rosbags.highlevel', ['rosbags.highlevel']),
         ('signattn.drive', 'import pandas', []),
         ('signattn.stream', 'import pandas', ['pandas']),
