@@ -39,7 +39,7 @@ def test_errors_stand_over_their_values_and_references_level():
     assert points.get_xydata().tolist() == [[0.1, 2.0], [5.0, 1.0]]
     assert [cap.get_ydata().tolist() for cap in caps] == [[1.0, 0.0], [3.0, 2.0]]
     assert axes.get_xscale() == 'log'
-    level = next(line for line in axes.lines if line.get_label() == 'sign, error')
+    level = next(line for line in axes.lines if line.get_label() == 'sign')
     assert set(level.get_ydata()) == {0.0}
     assert [text.get_text() for text in axes.get_xticklabels()] == ['0.1', '5']
 
@@ -51,18 +51,25 @@ def test_variants_without_values_stand_side_by_side():
     assert [text.get_text() for text in axes.get_xticklabels()] == ['sign', 'topk']
 
 
-def test_a_panel_for_each_area_and_a_line_for_each_filling():
-    found = area_figures(metrics('bits', {'a': 2, 'b': 4}))
+def test_a_row_for_each_filling_and_a_panel_for_each_area():
+    found = area_figures(metrics('bits', {'none': None, 'b': 4, 'a': 2}))
     assert list(found) == ['frame_deletion']
-    panels = found['frame_deletion'].axes
-    assert len(panels) == 3
-    for axes in panels:
-        own, away, *rest = (bars[0].get_ydata().tolist() for bars in axes.containers)
-        assert own == [0.0, 10.0]
-        assert away == [0.0, 5.0]
-        assert rest == [own, away]
-        labels = [text.get_text() for text in axes.get_legend().get_texts()]
-        assert labels == ['blurred', 'black']
+    figure = found['frame_deletion']
+    titles = [axes.get_title('left') for axes in figure.axes]
+    assert titles == ['blurred'] * 3 + ['black'] * 3
+    for axes in figure.axes:
+        (own,) = (bars[0].get_xydata().tolist() for bars in axes.containers)
+        assert own == [[2.0, 20.0], [4.0, 10.0]]
+        drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
+        assert [*drawn['that from elsewhere']] == [10.0, 5.0]
+        assert {*drawn['none']} == {0.0}
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        'that from elsewhere',
+        'random maps',
+        'none',
+        "the network's map: attention",
+    ]
 
 
 def test_one_block_has_no_interval():

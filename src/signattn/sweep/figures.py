@@ -1,6 +1,6 @@
 """Error and areas along an axis, as in the paper's Figs. 7 and 9, with intervals."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK = '#1f4e79'
-COLOURS = {'blurred': '#1f4e79', 'mean': '#d9822b', 'black': '#333333'}
+INK, CONTROL = '#1f4e79', '#d9822b'
 STYLE: Any = {
     'font.size': 9.0,
     'axes.grid': True,
@@ -26,6 +25,8 @@ AREAS = {
     'fidelity_area_deg_percent': 'fidelity area / (deg·%)',
 }
 LABELS = {'bits': 'bits of the amplitude', 'temperature': 'temperature T', 'attention': ''}
+REGIMES = {'frame': 'each frame with the state before it', 'stream': 'masked streams'}
+ELSEWHERE, RANDOM = 'that from elsewhere', 'random maps'
 
 
 def error_figure(metrics: Mapping[str, Any]) -> Figure:
@@ -41,8 +42,11 @@ def error_figure(metrics: Mapping[str, Any]) -> Figure:
         figure = Figure(figsize=(5.6, 3.4), layout='constrained')
         axes = figure.add_subplot()
         rows = [{'variant': name, **entry} for name, entry in metrics['variants'].items()]
-        _along(axes, metrics, rows, 'mae_deg', 'error', INK)
-        _finish(axes, metrics, 'mean error / °')
+        _values(axes, metrics, rows, 'mae_deg', None)
+        _scale(axes, metrics)
+        axes.set_ylabel('mean error / °')
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False)
     return figure
 
 
@@ -53,79 +57,94 @@ def area_figures(metrics: Mapping[str, Any]) -> dict[str, Figure]:
         metrics: As ``run_sweep`` gives them.
 
     Returns:
-        A figure for each regime and mode, a panel for each area, a colour for each filling.
-        Dotted: the same network's map from elsewhere.
+        A figure for each regime and mode: a row for each filling, a column for each area.
     """
-    lines = metrics['explanations']
-    ways = dict.fromkeys((line['regime'], line['mode']) for line in lines)
+    ways = dict.fromkeys((line['regime'], line['mode']) for line in metrics['explanations'])
     return {f'{regime}_{mode}': _areas(metrics, regime, mode) for regime, mode in ways}
 
 
 def _areas(metrics: Mapping[str, Any], regime: str, mode: str) -> Figure:
-    chosen = [
+    lines = [
         line
         for line in metrics['explanations']
         if (line['regime'], line['mode']) == (regime, mode)
     ]
+    fillings = [*dict.fromkeys(line['filling'] for line in lines)]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(12, 3.8), layout='constrained')
-        figure.suptitle(f'{mode}, {regime}; dotted: the map from elsewhere')
-        for axes, (name, label) in zip(figure.subplots(1, 3), AREAS.items(), strict=True):
-            for filling, own, away in _by_filling(chosen):
-                colour = COLOURS[filling]
-                _along(axes, metrics, own, name, filling, colour)
-                _along(axes, metrics, away, name, None, colour, linestyle=':')
-            _finish(axes, metrics, label)
+        size = (12, 0.9 + 2.5 * len(fillings))
+        figure = Figure(figsize=size, layout='constrained')
+        figure.suptitle(f'{mode}, {REGIMES[regime]}')
+        grid = figure.subplots(len(fillings), len(AREAS), sharex=True, squeeze=False)
+        for filling, row in zip(fillings, grid, strict=True):
+            chosen = [line for line in lines if line['filling'] == filling]
+            for axes, (name, label) in zip(row, AREAS.items(), strict=True):
+                _panel(axes, metrics, chosen, name)
+                axes.set_ylabel(label)
+                axes.set_title(filling, loc='left', fontsize='medium')
+        for axes in grid[-1]:
+            _scale(axes, metrics)
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc='outside lower center', ncols=4, frameon=False)
     return figure
 
 
-def _by_filling(
-    lines: Sequence[Mapping[str, Any]],
-) -> Iterator[tuple[str, list[Mapping[str, Any]], list[Mapping[str, Any]]]]:
-    """Lines of own maps, and of those from elsewhere, for each filling."""
-    for filling in dict.fromkeys(line['filling'] for line in lines):
-        chosen = [line for line in lines if line['filling'] == filling]
-        own = [line for line in chosen if line['own']]
-        yield filling, own, [line for line in chosen if line['method'] == 'away']
+def _panel(
+    axes: Axes, metrics: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], name: str
+) -> None:
+    """One area with one filling: the networks' own maps, and what they must beat."""
+    for method, label, colour in (('away', ELSEWHERE, CONTROL), ('random', RANDOM, '#999999')):
+        rows = _swept([line for line in lines if line['method'] == method], metrics)
+        places = _places(metrics)
+        axes.plot(
+            [places[row['variant']] for row in rows],
+            [row[name] for row in rows],
+            color=colour,
+            label=label,
+            linestyle=':' if _numeric(metrics) else 'none',
+            marker='_',
+            markersize=9,
+        )
+    own = [line for line in lines if line['own']]
+    methods = ' or '.join(dict.fromkeys(line['method'] for line in own))
+    _values(axes, metrics, own, name, f"the network's map: {methods}")
 
 
-def _along(
+def _values(
     axes: Axes,
     metrics: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
     name: str,
     label: str | None,
-    colour: str,
-    linestyle: str = '-',
 ) -> None:
     """One quantity over the axis with its intervals; a reference as a level line and a band."""
-    places = _places(metrics)
-    swept = sorted(
-        (row for row in rows if row['variant'] in places), key=lambda row: places[row['variant']]
-    )
-    numeric = _numeric(metrics)
+    places, swept = _places(metrics), _swept(rows, metrics)
     axes.errorbar(
         [places[row['variant']] for row in swept],
         [row[name] for row in swept],
-        yerr=[
-            [_reach(row, name, 'low') for row in swept],
-            [_reach(row, name, 'high') for row in swept],
-        ],
-        color=colour,
+        yerr=[[_reach(row, name, side) for row in swept] for side in ('low', 'high')],
+        color=INK,
         label=label,
-        linestyle=linestyle if numeric else 'none',
-        marker='o' if linestyle == '-' else '_',
-        markersize=4 if linestyle == '-' else 9,
+        linestyle='-' if _numeric(metrics) else 'none',
+        marker='o',
+        markersize=4,
         linewidth=1.2,
-        elinewidth=0.8 if linestyle == '-' else 0,
+        elinewidth=0.8,
         capsize=2,
     )
     for row in rows:
-        if row['variant'] not in places and linestyle == '-':
-            about = row['variant'] if label is None else f'{row["variant"]}, {label}'
-            axes.axhline(row[name], color=colour, linestyle='--', linewidth=1, label=about)
-            low, high = _reach(row, name, 'low'), _reach(row, name, 'high')
-            axes.axhspan(row[name] - low, row[name] + high, color=colour, alpha=0.1, linewidth=0)
+        if row['variant'] not in places:
+            axes.axhline(row[name], color='#444444', linestyle='--', label=row['variant'])
+            low, high = (_reach(row, name, side) for side in ('low', 'high'))
+            axes.axhspan(row[name] - low, row[name] + high, color='#444444', alpha=0.1, lw=0)
+
+
+def _swept(
+    rows: Sequence[Mapping[str, Any]], metrics: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Those with a place on the axis, in its order."""
+    places = _places(metrics)
+    chosen = [row for row in rows if row['variant'] in places]
+    return sorted(chosen, key=lambda row: places[row['variant']])
 
 
 def _reach(row: Mapping[str, Any], name: str, side: str) -> float:
@@ -145,19 +164,18 @@ def _places(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics['values'].items() if value is not None}
 
 
-def _finish(axes: Axes, metrics: Mapping[str, Any], label: str) -> None:
-    axes.set_ylabel(label)
+def _scale(axes: Axes, metrics: Mapping[str, Any]) -> None:
+    """The axis that is swept."""
     axes.set_xlabel(LABELS[metrics['axis']])
     places = _places(metrics)
     if not _numeric(metrics):
         axes.set_xticks([*places.values()], [*places], rotation=60, ha='right')
-    else:
-        if metrics['axis'] == 'temperature':
-            axes.set_xscale('log')
-        ticks = sorted({*places.values()})
-        axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
-        axes.minorticks_off()
-    axes.legend(fontsize='small', frameon=False)
+        return
+    if metrics['axis'] == 'temperature':
+        axes.set_xscale('log')
+    ticks = sorted({*places.values()})
+    axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
+    axes.minorticks_off()
 
 
 def save(figure: Figure, path: Path) -> None:
