@@ -57,7 +57,7 @@ setup(
     license='Apache-2.0',
     package_dir={'': 'src'},
     packages=find_packages('src'),
-    package_data={NAME: ['py.typed', 'inspection/page.html.jinja']},
+    package_data={NAME: ['py.typed', 'inspection/page.html.jinja', 'report/page.html.jinja']},
     data_files=data_files(),
     python_requires='>=3.10',
     # What a vehicle needs, and no more.

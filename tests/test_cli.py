@@ -74,7 +74,7 @@ def test_every_verb_has_help(capsys, verb):
         ('synth', {'--seed', '--vehicle'}),
         ('convert', {'--out', '--vehicle', '--assume-speed', '--workers', '--json'}),
         ('train', {'--config', '--data', '--out', '--device', '--seed'}),
-        ('evaluate', {'--data', '--out', '--seed', '--json'}),
+        ('evaluate', {'--data', '--out', '--device', '--seed', '--workers', '--json'}),
         ('render', {'--out', '--vehicle', '--assume-speed', '--device'}),
         ('replay', {'--out', '--vehicle', '--assume-speed', '--json'}),
     ],
@@ -315,7 +315,8 @@ def test_a_drive_from_synth_to_score(capsys, tmp_path):
 
     model = str(run / 'model')
     arguments = ['evaluate', model, '--data', str(drives), '--out', str(scores), '--json']
-    assert main([*arguments, '--part', 'apart']) == 0
+    few = ['--explainers', '[attention]', '--random-maps', '1', '--workers', '1']
+    assert main([*arguments, '--part', 'apart', *few]) == 0
     shown = capsys.readouterr()
     metrics = json.loads(shown.out)
     assert shown.err == ''
@@ -324,10 +325,15 @@ def test_a_drive_from_synth_to_score(capsys, tmp_path):
     assert {'mae_deg', 'mae_per_m', 'mae_deg_zero', 'mae_deg_previous'} <= metrics.keys()
     assert len((scores / 'predictions.csv').read_text().splitlines()) == 61
 
-    assert main(arguments) == 0
-    assert 'warning: the model was trained on a drive that it is scored on' in (
-        capsys.readouterr().err
-    )
+    assert {line['method'] for line in metrics['explanations']} >= {'attention', 'random'}
+    assert 'gradcam' not in metrics['costs']
+    assert (scores / 'report.html').is_file()
+
+    assert main([*arguments[:-1], '--explain', 'none']) == 0
+    shown = capsys.readouterr()
+    assert f'report in {scores / "report.html"}\n' in shown.out
+    assert 'explanations' not in json.loads((scores / 'metrics.json').read_text())
+    assert 'warning: the model was trained on a drive that it is scored on' in shown.err
 
 
 def test_what_was_lost_or_taken_for_granted_is_said(capsys, tmp_path):

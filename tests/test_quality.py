@@ -243,6 +243,20 @@ def test_without_masks_there_is_no_truth(checkpoint, drive):
     assert found.truth.empty
 
 
+@pytest.mark.parametrize(('mode', 'gained'), [('deletion', 3.0), ('insertion', -3.0)])
+def test_how_far_maps_are_ahead_of_those_from_elsewhere(mode, gained):
+    areas = (('rise', 5.0), ('away', 2.0), ('gradcam', 4.0), ('gradcam_away', 4.0))
+    rows = [
+        ('d', frame, frame // 2, True, 'stream', mode, 'black', method, *[value] * 3)
+        for method, value in areas
+        for frame in range(4)
+    ]
+    table = pd.DataFrame(rows, columns=[*PLACE, *GROUP, *AREAS])
+    name = 'fidelity_above_away_deg_percent'
+    found = {line['method']: line.get(name) for line in summary([table])}
+    assert found == {'rise': gained, 'away': None, 'gradcam': 0.0, 'gradcam_away': None}
+
+
 @pytest.mark.parametrize(
     ('options', 'text'),
     [

@@ -5,6 +5,10 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
+from signattn.workers import crew
+
 CODE = """
 import os, sys, time
 from concurrent.futures import ProcessPoolExecutor
@@ -28,3 +32,19 @@ def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path):
     assert parent.stdout.read() == ''
     parent.wait()
     parent.stdout.close()
+
+
+def test_one_worker_needs_no_process():
+    with crew(1) as executor:
+        assert executor is None
+
+
+def test_two_workers_are_processes_of_their_own():
+    with crew(2) as executor:
+        assert executor.submit(os.getpid).result() != os.getpid()
+
+
+def test_less_than_no_worker():
+    text = '^workers must be at least 0, got -1$'
+    with pytest.raises(ValueError, match=text), crew(-1):
+        pass

@@ -3,7 +3,34 @@
 import multiprocessing
 import os
 import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import wait
+
+
+@contextmanager
+def crew(workers: int) -> Iterator[Executor | None]:
+    """Processes to share work among, as long as the block lasts.
+
+    Args:
+        workers: How many; 0 for one a core.
+
+    Yields:
+        What takes the work; None for one, which needs no process of its own.
+
+    Raises:
+        ValueError: If workers is negative.
+    """
+    if workers < 0:
+        raise ValueError(f'workers must be at least 0, got {workers}')
+    workers = workers or os.cpu_count() or 1
+    if workers == 1:
+        yield None
+        return
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(workers, context, initializer=follow_parent) as pool:
+        yield pool
 
 
 def follow_parent() -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import itertools
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ VERBS = {
     'train': 'train a network on drives',
     'study': 'train and compare variants over folds and seeds',
     'sweep': 'vary bits, temperature or attention, and draw error and trust in the maps',
-    'evaluate': 'score a network on drives, beside predictors that need none',
+    'evaluate': 'score a network and its explanations on drives, and write a report',
     'leak': 'test whether the attended cells carry the answer',
     'render': 'make a video of a recording with heatmap and steering',
     'replay': 'play a recording through the ROS 2 nodes and score the answers',
@@ -137,14 +138,15 @@ def _nearest(text: str, parser: 'ArgumentParser') -> str:
     return f'; did you mean {near[0]!r}?' if near else ''
 
 
-def add_options(parser: 'ArgumentParser', options: type) -> None:
+def add_options(parser: 'ArgumentParser', options: type, known: Collection[str] = ()) -> None:
     """Make the fields of a dataclass options.
 
     Args:
         parser: Learns them.
         options: The dataclass.
+        known: Fields that the parser knows already.
     """
-    parser.add_class_arguments(options, nested_key=None, as_group=False)
+    parser.add_class_arguments(options, nested_key=None, as_group=False, skip={*known})
 
 
 def build(options: type, parsed: 'Namespace') -> Any:

@@ -270,21 +270,54 @@ def _add_study_options(parser: 'ArgumentParser') -> None:
 
 def _evaluate(arguments: list[str]) -> None:
     from signattn.drive import open_drives
-    from signattn.evaluate import EvaluateConfig, evaluate, write_predictions
+    from signattn.evaluate import EvaluateConfig, evaluate
     from signattn.model import load
+    from signattn.quality import QualityConfig, measure_quality
+    from signattn.report import write_report
+    from signattn.study_quality import fitting
+    from signattn.workers import crew
 
     parser = new_parser('evaluate')
     parser.add_argument('model', type=Path, help="a model's folder")
     parser.add_argument('--data', type=Path, required=True, help='a drive or a folder of drives')
-    parser.add_argument('--out', type=Path, required=True, help='folder for metrics.json')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the report')
     parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    parser.add_argument('--workers', type=int, default=0, help='processes; 0: one a core')
+    parser.add_argument(
+        '--explain',
+        default='quick',
+        help='a shipped measurement of maps, a .yaml file, or none; options override it',
+    )
+    scoring = [field.name for field in dataclasses.fields(EvaluateConfig)]
+    measuring = [field.name for field in dataclasses.fields(QualityConfig)]
+    shared = {*scoring} & {*measuring}
     add_options(parser, EvaluateConfig)
+    add_options(parser, QualityConfig, shared)
     parsed = parse(parser, arguments)
-    config = build(EvaluateConfig, parsed)
-    metrics, scored = evaluate(load(parsed.model), open_drives(parsed.data), config)
-    write_predictions(parsed.out / 'predictions.csv', scored)
-    write_metrics(parsed.out / 'metrics.json', metrics)
-    print_columns(metrics, as_json=parsed.json)
+    checkpoint, drives = load(parsed.model), open_drives(parsed.data)
+    usual = read_quality('quick' if parsed.explain == 'none' else parsed.explain)
+    parser.set_defaults({name: getattr(usual, name) for name in {*measuring} - shared})
+    parsed = parse(parser, arguments)
+    config = fitting(build(QualityConfig, parsed), checkpoint)
+    metrics, scored = evaluate(checkpoint, drives, build(EvaluateConfig, parsed))
+    quality = None
+    if parsed.explain != 'none':
+        with crew(parsed.workers) as executor, Bar('explaining', None) as advance:
+            quality = measure_quality(
+                checkpoint,
+                drives,
+                config,
+                executor=executor,
+                report=lambda text: advance(0, None, text),
+            )
+    metrics = write_report(parsed.out, checkpoint, metrics, scored, quality, config)
+    if parsed.json:
+        print_columns(metrics, as_json=True)
+    else:
+        print_columns(
+            {k: v for k, v in metrics.items() if not isinstance(v, list | dict)}, as_json=False
+        )
+        print(f'report in {parsed.out / "report.html"}')
     if metrics['seen_in_training']:
         warn('the model was trained on a drive that it is scored on: --part apart leaves that out')
 

@@ -1,0 +1,105 @@
+"""The files of an evaluation."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from signattn.evaluate import Scored, write_predictions
+from signattn.explain import EXPLAINERS, explain
+from signattn.model import Checkpoint, Network
+from signattn.quality import Quality, QualityConfig, summary, truth_summary
+from signattn.report.figures import (
+    MOST_DRIVES,
+    Drawn,
+    area_figure,
+    curve_figures,
+    error_figure,
+    peaks,
+)
+from signattn.report.gallery import choose, show
+from signattn.report.page import Content, page
+from signattn.report.pictures import heated
+from signattn.share import write_metrics, write_text, write_whole
+from signattn.stream import find_device
+
+
+def write_report(
+    out: Path,
+    checkpoint: Checkpoint,
+    metrics: dict[str, Any],
+    scored: list[Scored],
+    quality: Quality | None,
+    config: QualityConfig,
+) -> dict[str, Any]:
+    """Write everything that an evaluation leaves.
+
+    Args:
+        out: The folder.
+        checkpoint: The network.
+        metrics: Of ``evaluate``.
+        scored: Of ``evaluate``.
+        quality: What was measured of the explanations; None if nothing was.
+        config: How; without ``quality`` only the explainer counts whose maps are shown.
+
+    Returns:
+        The metrics as they are written: with a line for each method and way to measure it under
+        ``explanations``, and, where masks are, for each method under ``truth``.
+
+    Raises:
+        OSError: If a file can't be written.
+    """
+    network = checkpoint.network.to(find_device(config.device)).eval()
+    metrics = {**metrics, 'model_checksum': checkpoint.checksum}
+    drawn, gallery = list(_error_figures(network, scored, config)), []
+    if quality is not None:
+        lines = summary([quality.areas])
+        metrics |= {'explanations': lines, 'costs': quality.costs}
+        if config.costly or config.greedy:
+            sample = quality.areas[quality.areas['sample'] & (quality.areas['regime'] == 'frame')]
+            metrics['explanations_on_sample'] = summary([sample])
+        if len(quality.truth):
+            metrics['truth'] = truth_summary([quality.truth])
+        drawn = [area_figure(lines, config), *curve_figures(quality.curves, config), *drawn]
+        gallery = show(network, scored, choose(scored, quality.areas, config), config)
+        _write_tables(out, quality)
+    write_predictions(out / 'predictions.csv', scored)
+    for each in drawn:
+        _write_figure(out / 'figures', each)
+    curves = None if quality is None else quality.curves
+    content = Content(checkpoint, metrics, scored, config, curves, drawn, gallery)
+    write_text(out / 'report.html', page(content))
+    write_metrics(out / 'metrics.json', metrics)
+    return metrics
+
+
+def _write_tables(out: Path, quality: Quality) -> None:
+    write_text(out / 'curves.csv', quality.curves.to_csv(index=False))
+    for name, table in (('areas', quality.areas), ('truth', quality.truth)):
+        if len(table):
+            file = io.BytesIO()
+            table.to_parquet(file, index=False)
+            write_whole(out / f'{name}.parquet', file.getvalue())
+
+
+def _write_figure(folder: Path, drawn: Drawn) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / f'{drawn.name}.png', drawn.png)
+    write_whole(folder / f'{drawn.name}.svg', drawn.svg)
+
+
+def _error_figures(network: Network, scored: list[Scored], config: QualityConfig) -> list[Drawn]:
+    explainer = EXPLAINERS[config.explainers[0]]()
+    drawn = []
+    for item in scored[:MOST_DRIVES]:
+        found = peaks(item)
+        if not found:
+            continue
+        maps = explain(item.drive, network, explainer, np.array(found)).saliency
+        heats = {
+            frame: heated(item.drive.frames[frame], one, config.blur_px)
+            for frame, one in zip(found, maps, strict=True)
+        }
+        drawn.append(error_figure(item, heats))
+    return drawn

@@ -1,0 +1,186 @@
+"""What an evaluation leaves: tables, figures, and a page that a browser shows without trouble."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from signattn.masks import LINES, write_masks
+
+BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
+PROBE = """<script>addEventListener('load', () => {
+  const images = [...document.images];
+  const broken = images.filter((image) => !image.complete || !image.naturalWidth).length;
+  document.title = `${images.length} pictures, ${broken} broken`;
+});</script>"""
+
+
+class Page(HTMLParser):
+    """Headings, text and pictures of a page; refuses unbalanced tags and foreign files."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.titles, self.said, self.images = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        if tag == 'img':
+            self.images.append(named['src'])
+            assert named['alt']
+        assert tag != 'script'
+        assert named.get('href', 'data:,') == 'data:,'
+        if tag not in ('img', 'meta', 'link', 'br'):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if data.strip():
+            self.said.append(' '.join(data.split()))
+            if self.open[-1] in ('h1', 'h2'):
+                self.titles.append(data)
+
+
+def read(out):
+    return Page((out / 'report.html').read_text(encoding='utf-8'))
+
+
+def opened(page, tmp_path):
+    """What a browser makes of a page: its pictures, and what its console says."""
+    probe = tmp_path / 'probe.html'
+    probe.write_text(page.replace('</body>', f'{PROBE}</body>'), encoding='utf-8')
+    options = ['--headless', '--no-sandbox', '--disable-gpu', '--dump-dom']
+    options += ['--enable-logging=stderr', '--log-level=0', '--virtual-time-budget=10000']
+    command = [BROWSER, *options, f'--user-data-dir={tmp_path / "profile"}', probe.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    title = re.search('<title>(.*?)</title>', done.stdout)[1]
+    return title, [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
+
+
+def test_everything_is_left(report):
+    out, metrics = report()
+    assert sorted(file.name for file in out.iterdir()) == [
+        'areas.parquet',
+        'curves.csv',
+        'figures',
+        'metrics.json',
+        'predictions.csv',
+        'report.html',
+    ]
+    names = ['areas', 'deletion_frame', 'errors_winding', 'insertion_frame']
+    expected = sorted(f'{name}.{kind}' for name in names for kind in ('png', 'svg'))
+    assert sorted(file.name for file in (out / 'figures').iterdir()) == expected
+    for name in names:
+        assert cv2.imread(str(out / 'figures' / f'{name}.png')).size
+    assert json.loads((out / 'metrics.json').read_text()) == metrics
+    assert {'mae_deg', 'model_checksum', 'explanations', 'costs'} <= metrics.keys()
+    assert metrics['costs']['attention']['forwards'] == 1
+    areas = pd.read_parquet(out / 'areas.parquet')
+    own = areas[(areas['method'] == 'attention') & (areas['mode'] == 'deletion')]
+    assert own['frame'].tolist() == list(range(0, 80, 10))
+    line = metrics['explanations'][0]
+    assert (line['method'], line['mode']) == ('attention', 'deletion')
+    assert line['auc_deg_percent'] == pytest.approx(own['auc_deg_percent'].mean())
+    table = pd.read_csv(out / 'curves.csv')
+    assert set(table['level_percent']) == {0, 10, 20, 100}
+
+
+def test_the_page_holds_what_it_must(report):
+    out, metrics = report()
+    page = read(out)
+    assert page.titles == [
+        'tiny <1>',
+        'How well it steers',
+        'How far its explanations can be trusted',
+        'Fidelity areas',
+        'Deletion, each frame by itself',
+        'Insertion, each frame by itself',
+        'Frames to look at',
+        'Error over winding',
+        'All measures',
+        'How everything was computed',
+        'What the numbers do not say',
+    ]
+    text = ' '.join(page.said)
+    mean = re.escape(f'{metrics["mae_deg"]:.3g} [')
+    assert re.search(f'this network {mean}', text)
+    assert 'paper, on its own data: sign-only attention 4.67' in text
+    assert 'The attention of this network does not act' in text
+    assert 'every 10th was masked' in text
+    assert 'largest error' in text
+    assert 'share of the way' not in text  # greedy wasn't asked for
+    # 8 frames at most, each with two maps and what they leave; and the figures.
+    kinds = [image.partition(';')[0] for image in page.images]
+    assert kinds.count('data:image/svg+xml') == 4
+    assert kinds.count('data:image/jpeg') % 5 == 0
+    assert 10 <= kinds.count('data:image/jpeg') <= 40
+    for image in page.images:
+        assert base64.b64decode(image.partition(',')[2], validate=True)
+
+
+def test_without_explanations(report):
+    out, metrics = report(explained=False)
+    page = read(out)
+    assert page.titles[1:3] == ['How well it steers', 'Error over winding']
+    assert 'Explanations were not measured' in ' '.join(page.said)
+    assert 'explanations' not in metrics
+    assert not (out / 'curves.csv').exists()
+
+
+def test_what_explains_a_sample_is_set_beside_the_rest(report, quick):
+    costly = ('integrated_gradients',)
+    config = replace(
+        quick, modes=('deletion',), costly=costly, greedy=True, levels=(0, 1), sample=2
+    )
+    out, metrics = report(config)
+    page = read(out)
+    assert 'Deletion, each frame by itself, on the sample' in page.titles
+    assert (out / 'figures' / 'deletion_frame_sample.svg').is_file()
+    text = ' '.join(page.said)
+    assert 'integrated gradients *' in text
+    assert 'On the sample: Deletion, each frame by itself, black filling' in text
+    assert 'share of the way from random to greedy' in text
+    own = [it for it in metrics['explanations_on_sample'] if it['method'] == 'attention']
+    assert [it['frames'] for it in own] == [2]
+
+
+def test_where_the_truth_is_known(report, quick, drive, tmp_path):
+    drive.description['source'] = {'name': 'out.bag'}
+    mask = np.zeros((80, 160), np.uint8)
+    mask[40:] = LINES
+    with write_masks(tmp_path / 'out.masks.zip') as masks:
+        for stamp in drive.stamps_ns.tolist():
+            masks.add(stamp, mask)
+    out, metrics = report(replace(quick, modes=('deletion',), step=40, masks=tmp_path))
+    lines = {line['method']: line for line in metrics['truth']}
+    # The ceiling is blurred as all maps are.
+    assert lines['ceiling']['energy'] == pytest.approx(0.95, abs=0.02)
+    assert lines['centre']['energy'] == pytest.approx(0.5)
+    assert 'Whether the maps lie on what is causal' in read(out).titles
+    assert len(pd.read_parquet(out / 'truth.parquet')) == 2 * len(lines)
+
+
+@pytest.mark.skipif(BROWSER is None, reason='no chromium and no chrome')
+def test_a_browser_shows_the_page(report, quick, tmp_path):
+    out, _ = report(replace(quick, modes=('deletion',), step=40))
+    text = (out / 'report.html').read_text(encoding='utf-8')
+    count = len(read(out).images)
+    assert opened(text, tmp_path) == (f'{count} pictures, 0 broken', [])
+    # Would it notice?
+    spoilt = text.replace('data:image/jpeg;base64,', 'data:image/jpeg;base64,!', 1)
+    spoilt = spoilt.replace('</body>', '<script>nothing()</script></body>')
+    title, said = opened(spoilt, tmp_path)
+    assert title == f'{count} pictures, 1 broken'
+    assert any('nothing is not defined' in line for line in said)
