@@ -224,6 +224,10 @@ def test_ratios_are_paired():
     names = ['reference_ratio', 'reference_ratio_low', 'reference_ratio_high']
     assert [line[name] for name in names] == pytest.approx([3, 3, 3])
     assert [lines['a', 'away'][name.replace('reference', 'own')] for name in names] == [2, 2, 2]
+    assert line['fidelity_difference_deg_percent'] == pytest.approx(6)  # 9 less 3
+    assert line['fidelity_difference_deg_percent_low'] == pytest.approx(4)
+    assert line['fidelity_difference_deg_percent_high'] == pytest.approx(8)
+    assert line['excess_difference_deg_percent'] == 0
     # On the frames that were sampled alone.
     assert lines['a', 'rise']['own_ratio'] == pytest.approx(0.5)
     assert lines['a', 'rise']['reference_ratio'] == pytest.approx(2)

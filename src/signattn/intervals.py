@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,14 +147,23 @@ def _drawn_means(
     seeds, number = sums[0].shape
     if number < 2:
         return None
-    rng = np.random.default_rng(seed)
-    drawn_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES)  # (R, S)
-    drawn_blocks = rng.multinomial(number, np.full(number, 1 / number), RESAMPLES)  # (R, K)
+    drawn_seeds, drawn_blocks = _draws(seeds, number, seed)
     frames = seeds * (drawn_blocks @ counts[0])
     return tuple(
         np.einsum('rs,sk,rk->r', drawn_seeds, each, drawn_blocks, optimize=True) / frames
         for each in sums
     )
+
+
+@lru_cache(maxsize=8)
+def _draws(seeds: int, number: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How often each seed (R, S) and each block (R, K) is drawn; most of a bootstrap's time."""
+    rng = np.random.default_rng(seed)
+    drawn = (rng.multinomial(many, np.full(many, 1 / many), RESAMPLES) for many in (seeds, number))
+    of_seeds, of_blocks = drawn
+    for each in (of_seeds, of_blocks):
+        each.flags.writeable = False  # shared by all who ask for the same
+    return of_seeds, of_blocks
 
 
 def _interval(mean: float, drawn: Floats | None, confidence: float) -> Interval:

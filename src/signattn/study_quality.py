@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,13 @@ import yaml
 from numpy.typing import NDArray
 
 from signattn.drive import Drive
-from signattn.intervals import Interval, holm, seed_block_p, seed_block_ratio
+from signattn.intervals import (
+    Interval,
+    holm,
+    seed_block_interval,
+    seed_block_p,
+    seed_block_ratio,
+)
 from signattn.model import Checkpoint, load
 from signattn.quality import GROUP, QualityConfig, measure_quality, summary, truth_summary
 from signattn.share import read_yaml, write_text, write_whole
@@ -32,13 +39,13 @@ ABOUT = 'quality.yaml'
 """Written last: a run that has it is measured."""
 NEED_ATTENTION = ('attention', 'causal_filtering')
 """Explainers that networks without attention do without."""
-FIDELITY = 'fidelity_area_deg_percent'
+FIDELITY, EXCESS = 'fidelity_area_deg_percent', 'excess_area_deg_percent'
 CONTEXT = [name for name in GROUP if name != 'method']
 FRAME = ['block', 'drive', 'frame']
 
 Floats = NDArray[np.float64]
-Series = list['pd.Series[float]']
-"""Of each seed, values by block, drive and frame."""
+Seeds = list[pd.DataFrame]
+"""Of each seed, areas by block, drive and frame."""
 
 
 class Measured(NamedTuple):
@@ -236,18 +243,19 @@ def compare_quality(measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
     Returns:
         A line for each variant, regime, mode, filling and method: what ``summary`` says, and
         ``reference_ratio``, its fidelity area by that of the first variant's own map;
-        ``own_ratio``, the fidelity area of the network's own map by it.
+        ``fidelity_difference_deg_percent`` and ``excess_difference_deg_percent``, its areas less
+        that map's; ``own_ratio``, the fidelity area of the network's own map by its.
     """
     reference = next(iter(measured.values()))
-    first, lines = _by_frame(reference.areas), list[dict[str, Any]]()
+    first, lines = _by_frame(reference), list[dict[str, Any]]()
     for variant, found in measured.items():
-        areas = _by_frame(found.areas)
+        areas = _by_frame(found)
         for line in summary(found.areas):
             context = tuple(line[name] for name in CONTEXT)
             this, own = areas[context, line['method']], areas[context, found.own]
             made = {'variant': variant, **line, 'own': line['method'] == found.own}
             if found is not reference or not made['own']:
-                made |= _ratio('reference_ratio', this, first[context, reference.own])
+                made |= _against(this, first[context, reference.own])
             if not made['own']:
                 made |= _ratio('own_ratio', own, this)
             else:
@@ -260,31 +268,41 @@ def compare_quality(measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
     return lines
 
 
-def _by_frame(seeds: Sequence[pd.DataFrame]) -> dict[tuple[tuple[str, ...], str], Series]:
-    """Fidelity areas of each seed, frame by frame, by context and method."""
-    found: dict[tuple[tuple[str, ...], str], Series] = {}
-    for seed in seeds:
+def _by_frame(found: Measured) -> dict[tuple[tuple[str, ...], str], Seeds]:
+    """Areas of each seed, frame by frame, by context and method."""
+    grouped: dict[tuple[tuple[str, ...], str], Seeds] = {}
+    for seed in found.areas:
         for key, rows in seed.set_index(FRAME).groupby([*CONTEXT, 'method'], sort=False):
             *context, method = map(str, key)
-            found.setdefault((tuple(context), method), []).append(rows[FIDELITY].dropna())
-    return found
+            grouped.setdefault((tuple(context), method), []).append(rows)
+    return grouped
 
 
-def _paired(one: Series, other: Series) -> tuple[Floats, Floats, NDArray[np.int64]]:
+def _paired(one: Seeds, other: Seeds, area: str) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Areas (S, M) on the frames that all have, and the frames' blocks (M,)."""
-    frames = functools.reduce(pd.Index.intersection, [each.index for each in (*one, *other)])
-    frames = frames.sort_values()
-    values = [np.stack([each.loc[frames].to_numpy(float) for each in it]) for it in (one, other)]
-    blocks = frames.get_level_values('block').to_numpy(np.int64)
-    return values[0], values[1], blocks
+    known = [[each[area].dropna() for each in seeds] for seeds in (one, other)]
+    indices = [each.index for each in itertools.chain(*known)]
+    frames = functools.reduce(pd.Index.intersection, indices).sort_values()
+    first, second = (np.stack([each.loc[frames] for each in seeds]) for seeds in known)
+    return first, second, frames.get_level_values('block').to_numpy(np.int64)
 
 
-def _ratio(name: str, above: Series, below: Series) -> dict[str, float | None]:
-    return _named(name, seed_block_ratio(*_paired(above, below)))
+def _against(this: Seeds, reference: Seeds) -> dict[str, float | None]:
+    """Ratio and differences to the reference."""
+    made = _ratio('reference_ratio', this, reference)
+    for name, area in (('fidelity', FIDELITY), ('excess', EXCESS)):
+        one, other, blocks = _paired(this, reference, area)
+        difference = seed_block_interval(one - other, blocks)
+        made |= _named(f'{name}_difference_deg_percent', difference)
+    return made
 
 
-def _p(one: Series, other: Series) -> float:
-    first, second, blocks = _paired(one, other)
+def _ratio(name: str, above: Seeds, below: Seeds) -> dict[str, float | None]:
+    return _named(name, seed_block_ratio(*_paired(above, below, FIDELITY)))
+
+
+def _p(one: Seeds, other: Seeds) -> float:
+    first, second, blocks = _paired(one, other, FIDELITY)
     return seed_block_p(first - second, blocks)
 
 
@@ -335,8 +353,9 @@ def tables(found: Mapping[str, Any]) -> str:
     if 'truth' in found:
         parts += ['## Causal pixels', markdown(found['truth'])]
     parts.append(
-        'Areas in deg·%. reference_ratio: fidelity area by that of the own map of the first '
-        'variant; own_ratio: that of the own map of the same network by this one. In brackets '
+        'Areas in deg·%. reference_ratio and differences: fidelity area by, and areas less, those '
+        'of the own map of the first variant; own_ratio: fidelity area of the own map of the same '
+        'network by this one. In brackets '
         '95 %, bootstrap over seeds and blocks; p by the same bootstrap, after Holm.\n'
     )
     return '\n\n'.join(parts)
