@@ -13,7 +13,14 @@ LEAD = 'fidelity_above_away_deg_percent'
 
 @pytest.mark.parametrize(
     ('value', 'text'),
-    [(None, '–'), (0.12345, '0.123'), (-3.0, '−3'), (1234.5, '1234'), (8.35, '8.35')],
+    [
+        (None, '–'),
+        (0.12345, '0.123'),
+        (-3.0, '−3'),
+        (1234.5, '1234'),
+        (8.35, '8.35'),
+        (-2e-3, '−0.002'),
+    ],
 )
 def test_numbers(value, text):
     assert number(value) == text

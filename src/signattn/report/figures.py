@@ -82,35 +82,51 @@ def curve_figures(curves: pd.DataFrame, config: QualityConfig) -> Iterator[Drawn
 def _curves(
     table: pd.DataFrame, config: QualityConfig, regime: str, mode: str, *, sampled: bool
 ) -> Drawn:
-    fillings = list(table['filling'].unique())
+    of = ', on the sample' if sampled else ''
+    moral = (
+        'The most salient pixels are masked first: the faster a curve rises, the more the map '
+        'knew.'
+        if mode == 'deletion'
+        else 'The most salient pixels are shown first, the rest is filling: the faster a curve '
+        'falls, the more the map knew.'
+    )
+    caption = (
+        f'{moral} Above: mean distance to the answer to the whole picture, below: mean error. '
+        'Grey: from the least to the greatest of the controls; dashed: random maps.'
+    )
+    name = f'{mode}_{regime}{"_sample" if sampled else ""}'
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.2 + 3.1 * len(fillings), 5.2), layout='constrained')
-        axes = figure.subplots(2, len(fillings), sharex=True, sharey='row', squeeze=False)
-        verb = 'masked' if mode == 'deletion' else 'shown'
-        for column, filling in enumerate(fillings):
-            part = table[table['filling'] == filling]
-            _lines(axes[0, column], part, 'moved_deg', config)
-            _lines(axes[1, column], part, 'mae_deg', config)
-            axes[0, column].set_title(f'{filling} filling')
-            axes[1, column].set_xlabel(f'pixels {verb} / %')
-        axes[0, 0].set_ylabel('answer moved by / °')
-        axes[1, 0].set_ylabel('mean error / °')
-        handles, names = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc='outside right upper', frameon=False)
-        of = ', on the sample' if sampled else ''
-        moral = (
-            'The most salient pixels are masked first: the faster a curve rises, the more the map '
-            'knew.'
-            if mode == 'deletion'
-            else 'The most salient pixels are shown first, the rest is filling: the faster a '
-            'curve falls, the more the map knew.'
-        )
-        caption = (
-            f'{moral} Above: mean distance to the answer to the whole picture, below: mean error. '
-            'Grey: from the least to the greatest of the controls; dashed: random maps.'
-        )
-        name = f'{mode}_{regime}{"_sample" if sampled else ""}'
+        figure = panels(table, config, 'masked' if mode == 'deletion' else 'shown')
         return _drawn(figure, name, setting(regime, mode) + of, caption)
+
+
+def panels(table: pd.DataFrame, config: QualityConfig, verb: str) -> Figure:
+    """Curves of one regime and mode: a column for each filling, above answers, below errors.
+
+    Args:
+        table: Of ``Quality.curves``.
+        config: What was measured.
+        verb: What is done with pixels.
+
+    Returns:
+        The figure.
+    """
+    fillings = list(table['filling'].unique())
+    figure = Figure(figsize=(3.2 + 3.1 * len(fillings), 5.2), layout='constrained')
+    axes = figure.subplots(2, len(fillings), sharex=True, sharey='row', squeeze=False)
+    for column, filling in enumerate(fillings):
+        part = table[table['filling'] == filling]
+        _lines(axes[0, column], part, 'moved_deg', config)
+        _lines(axes[1, column], part, 'mae_deg', config)
+        axes[0, column].set_title(f'{filling} filling')
+        axes[1, column].set_xlabel(f'pixels {verb} / %')
+    for row, text in enumerate(('answer moved by / °', 'mean error / °')):
+        axes[row, 0].set_ylabel(text)
+        # Once all are drawn: a limit that is set ends the scaling of the whole row.
+        axes[row, 0].set_ylim(bottom=0)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc='outside right upper', frameon=False)
+    return figure
 
 
 def _lines(axes: Axes, table: pd.DataFrame, value: str, config: QualityConfig) -> None:
@@ -125,7 +141,6 @@ def _lines(axes: Axes, table: pd.DataFrame, value: str, config: QualityConfig) -
             style = ':' if method == GREEDY else '-'
             axes.plot(wide.index, wide[method], style, color=colour, label=name)
     axes.set_xlim(wide.index.min(), wide.index.max())
-    axes.set_ylim(bottom=0)
 
 
 def _colours(config: QualityConfig) -> dict[str, str]:
@@ -151,7 +166,7 @@ def area_figure(lines: list[dict[str, Any]], config: QualityConfig) -> Drawn:
     methods = sorted(table['method'].unique(), key=is_control, reverse=True)
     colours = _colours(config)
     with mpl.rc_context(STYLE):
-        size = (2.6 + 2.8 * len(fillings), 0.7 + 0.24 * len(methods) * len(regimes))
+        size = (2.6 + 2.8 * len(fillings), 0.7 + (0.4 + 0.22 * len(methods)) * len(regimes))
         figure = Figure(figsize=size, layout='constrained')
         axes = figure.subplots(len(regimes), len(fillings), squeeze=False, sharey=True)
         for (row, regime), (column, filling) in _product(regimes, fillings):
@@ -168,7 +183,7 @@ def area_figure(lines: list[dict[str, Any]], config: QualityConfig) -> Drawn:
             here.set_yticks(
                 range(len(methods)), [label(it, config.explainers[0]) for it in methods]
             )
-            here.set_title(f'{REGIMES[regime]}, {filling} filling')
+            here.set_title(f'{REGIMES[regime]},\n{filling} filling')
             here.set_xlim(left=min(0, here.get_xlim()[0]))
         for here in axes[-1]:
             here.set_xlabel('fidelity area F / (° · %)')

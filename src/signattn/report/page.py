@@ -116,10 +116,10 @@ def page(content: Content) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many digits that count, or a dash."""
+    """A number with so many digits that count, three decimals at most, or a dash."""
     if value is None:
         return '–'
-    text = f'{value:.{digits}g}'
+    text = f'{value:.3f}' if abs(value) < 0.1 else f'{value:.{digits}g}'
     return (f'{value:.0f}' if 'e+' in text else text).replace('-', '−')
 
 
@@ -205,6 +205,7 @@ def _truths(content: Content) -> list[dict[str, Any]]:
     return [
         {
             **line,
+            'control': is_control(line['method']),
             'label': 'the truth itself, in 10×20 cells'
             if line['method'] == CEILING
             else label(line['method'], own),
