@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 from dataclasses import asdict
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -129,3 +130,39 @@ def write_model(tmp_path, vehicle):
         return tmp_path / 'model'
 
     return write
+
+
+class Page(HTMLParser):
+    """Headings, text and pictures of a page; refuses unbalanced tags and foreign files."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.open, self.titles, self.said, self.images = [], [], [], []
+        self.feed(path.read_text(encoding='utf-8'))
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        if tag == 'img':
+            self.images.append(named['src'])
+            assert named['alt']
+        assert tag != 'script'
+        assert named.get('href', 'data:,') == 'data:,'
+        if tag not in ('img', 'meta', 'link', 'br'):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if data.strip():
+            self.said.append(' '.join(data.split()))
+            if self.open[-1] in ('h1', 'h2'):
+                self.titles.append(data)
+
+
+@pytest.fixture(scope='session')
+def read_page():
+    """Read an HTML page: ``read_page(path)`` has ``titles``, ``said`` and ``images``."""
+    return Page

@@ -22,13 +22,14 @@ ALLOWED = {
     'drive': SIGNALS | {'bag'},
     'statistics': SIGNALS,
     'convert': SIGNALS | {'bag', 'drive', 'labels', 'statistics', 'workers'},
-    'inspection': SIGNALS | {'bag', 'drive', 'labels', 'model', 'motion', 'statistics'},
+    'inspection': SIGNALS | {'bag', 'drawing', 'drive', 'labels', 'model', 'motion', 'statistics'},
     'masks': {'bag'},
     'synthetic': SIGNALS | {'bag', 'masks'},
     'model': {'share', 'vehicle'},
     'continuity': {'preprocess'},
     'stream': SIGNALS | {'continuity', 'model'},
     'heatmap': set(),
+    'drawing': set(),
     'projection': set(),
     'augment': SIGNALS,
     'motion': SIGNALS | {'drive'},
@@ -43,14 +44,34 @@ ALLOWED = {
     'study_quality': SIGNALS
     | {'drive', 'intervals', 'model', 'quality', 'study', 'train', 'workers'},
     'sweep': SIGNALS
-    | {'drive', 'explain', 'heatmap', 'intervals', 'model', 'quality', 'study', 'study_quality'}
+    | {
+        'drawing',
+        'drive',
+        'explain',
+        'heatmap',
+        'intervals',
+        'model',
+        'quality',
+        'study',
+        'study_quality',
+    }
     | {'train'},
     'leak': SIGNALS | {'drive', 'evaluate', 'model', 'stream'},
     'truth': SIGNALS | {'augment', 'drive', 'evaluate', 'heatmap', 'masks', 'model', 'ranks'},
     'quality': SIGNALS
     | {'deletion', 'drive', 'evaluate', 'explain', 'intervals', 'model', 'stream', 'truth'},
     'report': SIGNALS
-    | {'augment', 'deletion', 'drive', 'evaluate', 'explain', 'heatmap', 'model', 'quality'}
+    | {
+        'drawing',
+        'augment',
+        'deletion',
+        'drive',
+        'evaluate',
+        'explain',
+        'heatmap',
+        'model',
+        'quality',
+    }
     | {'ranks', 'stream'},
     'render': SIGNALS | {'bag', 'heatmap', 'labels', 'stream'},
     'nodes': VEHICLE_NODE | {'nodes.dds'},
@@ -67,7 +88,7 @@ ALLOWED = {
     | {'bag', 'delivery', 'drive', 'labels', 'latency_figure', 'model', 'nodes.dds'}
     | {'nodes.ledger', 'nodes.transport'},
     'delivery': {'nodes.ledger', 'preprocess'},
-    'latency_figure': {'delivery', 'nodes.ledger', 'preprocess'},
+    'latency_figure': {'delivery', 'drawing', 'nodes.ledger', 'preprocess'},
 }
 # The command line imports every verb, but only when that verb runs.
 VERBS = {

@@ -89,7 +89,7 @@ def at_once(monkeypatch):
                 future.set_exception(error)
             return future
 
-    monkeypatch.setattr(module, 'ProcessPoolExecutor', Instant)
+    monkeypatch.setattr(module, 'processes', Instant)
     return seen
 
 

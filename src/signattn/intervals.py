@@ -27,6 +27,11 @@ class Interval:
     low: float | None
     high: float | None
 
+    def named(self, name: str) -> dict[str, float | None]:
+        """For a file: the mean under a name, None if it's no number, and the bounds beside it."""
+        mean = self.mean if math.isfinite(self.mean) else None
+        return {name: mean, f'{name}_low': self.low, f'{name}_high': self.high}
+
 
 def block_sums(values: Floats, blocks: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """Sums over blocks, which is all that a bootstrap over blocks looks at.

@@ -1,8 +1,5 @@
 """A picture of how long the answers of a replay took."""
 
-import io
-from typing import Any
-
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,21 +8,12 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from signattn.delivery import latency_ms
+from signattn.drawing import INK, STYLE, png
+from signattn.drawing import MARK as LOSS
 from signattn.nodes.ledger import ANSWERED, LOST, Entry
 from signattn.preprocess import NS_PER_S
 
-INK, LOSS = '#1f4e79', '#d9822b'
 BINS = 60
-DPI = 150
-STYLE: Any = {
-    'font.size': 9.0,
-    'axes.grid': True,
-    'axes.axisbelow': True,
-    'grid.color': '#e5e5e5',
-    'axes.edgecolor': '#888888',
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-}
 
 Floats = NDArray[np.float64]
 
@@ -53,10 +41,7 @@ def latency_figure(entries: list[Entry], title: str) -> bytes:
         over_time.set_title(title, loc='left')
         over_time.set_ylim(0, float(latency.max()) * 1.1 if latency.size else 1.0)
         _distribution(beside, latency)
-        buffer = io.BytesIO()
-        # Without the versions of programs: the same replay gives the same bytes.
-        figure.savefig(buffer, format='png', dpi=DPI, metadata={'Software': None})
-    return buffer.getvalue()
+        return png(figure)
 
 
 def _seconds(entries: list[Entry], begin_ns: int) -> Floats:

@@ -127,8 +127,7 @@ def _clean(network: Network, drive: Drive) -> tuple[Floats, Maps, Tensor, float]
         nonlocal total, weight
         features = _features(network, drive, chunk)
         output = network.answer(features, state)
-        log_attention = output.attention[0].flatten(1).clamp(min=LEAST).log()
-        openness = network.gating.openness(log_attention)  # (T, L)
+        openness = network.gating.openness(output.log_attention[0].flatten(1))  # (T, L)
         total += torch.einsum('tl,tld->d', openness, features[0]).double().cpu()
         weight += float(openness.sum())
         answers[chunk] = output.curvature[0].cpu().numpy()

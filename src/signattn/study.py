@@ -3,11 +3,9 @@
 import dataclasses
 import io
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +21,12 @@ from signattn.evaluate import (
     errors_deg,
     evaluate,
 )
-from signattn.intervals import Interval, seed_block_interval
+from signattn.intervals import seed_block_interval
 from signattn.model import load
 from signattn.share import from_mapping, read_yaml, write_metrics, write_text, write_whole
 from signattn.train import TrainConfig, describe_run, train
 from signattn.train.record import METRICS, RUN, different
-from signattn.workers import follow_parent
+from signattn.workers import processes, shared_out
 
 RESULT = 'evaluation.json'
 """Written last: a run that has it is done."""
@@ -166,18 +164,18 @@ def run_study(
         what = 'none with folds' if config.folds else 'at least one without folds'
         raise ValueError(f'drives to test on must be {what}, got {len(test)}')
     _refuse_seen(folders, test)
-    workers = workers or os.cpu_count() or 1
+    workers, threads = shared_out(workers)
     place = Place(
         out,
         tuple(tuple(drive.path for drive in folder) for folder in folders),
         tuple(drive.path for drive in test),
-        max(1, (os.cpu_count() or 1) // workers),
+        threads,
     )
     recipes = {run: _recipe(config, recipe, run, out, before) for run in runs_of(config)}
     done = {run for run in recipes if (out / run.folder / RESULT).is_file()}
     for run in done:
         _refuse_other(out / run.folder / RUN, describe_run(folders, recipes[run]))
-    with ProcessPoolExecutor(workers, get_context('spawn'), initializer=follow_parent) as pool:
+    with processes(workers) as pool:
         _run_all(pool, workers, config, recipes, place, report, done)
     metrics = compare(config, list(folders[0]), list(test), out)
     write_metrics(out / 'metrics.json', metrics)
@@ -345,9 +343,9 @@ def compare(
     first = errors[next(iter(errors))]
     variants = {}
     for name, values in errors.items():
-        entry: dict[str, float | None] = _named('mae_deg', seed_block_interval(values, blocks))
+        entry: dict[str, float | None] = seed_block_interval(values, blocks).named('mae_deg')
         if values is not first:
-            entry |= _named('difference_deg', seed_block_interval(values - first, blocks))
+            entry |= seed_block_interval(values - first, blocks).named('difference_deg')
         entry.update(_means(config, name, out))
         variants[name] = entry
     return {
@@ -443,10 +441,6 @@ def _means(config: StudyConfig, variant: str, out: Path) -> dict[str, float]:
         for name in names
         if all(row.get(name) is not None for row in rows)
     }
-
-
-def _named(name: str, interval: Interval) -> dict[str, float | None]:
-    return {name: interval.mean, f'{name}_low': interval.low, f'{name}_high': interval.high}
 
 
 def _npy(values: Floats) -> bytes:

@@ -5,10 +5,8 @@ import functools
 import io
 import itertools
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +18,6 @@ from numpy.typing import NDArray
 
 from signattn.drive import Drive
 from signattn.intervals import (
-    Interval,
     holm,
     seed_block_interval,
     seed_block_p,
@@ -31,7 +28,7 @@ from signattn.quality import GROUP, QualityConfig, measure_quality, summary, tru
 from signattn.share import read_yaml, write_text, write_whole
 from signattn.study import Run, StudyConfig, markdown, runs_of
 from signattn.train.record import MODEL, different
-from signattn.workers import follow_parent
+from signattn.workers import processes, shared_out
 
 FOLDER = 'quality'
 AREAS, TRUTH, CURVES = 'areas.parquet', 'truth.parquet', 'curves.csv'
@@ -95,11 +92,9 @@ def measure_study(
     runs = runs_of(study)
     missing = [run for run in runs if not _is_measured(out / run.folder, asked)]
     report(len(runs) - len(missing), len(runs))
-    workers = workers or os.cpu_count() or 1
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    workers, threads = shared_out(workers)
     paths = tuple(drive.path for drive in drives)
-    spawn = get_context('spawn')
-    with ProcessPoolExecutor(workers, spawn, initializer=follow_parent) as pool:
+    with processes(workers) as pool:
         measuring = [
             pool.submit(measure_run, out / run.folder, quality, paths, threads) for run in missing
         ]
@@ -293,12 +288,12 @@ def _against(this: Seeds, reference: Seeds) -> dict[str, float | None]:
     for name, area in (('fidelity', FIDELITY), ('excess', EXCESS)):
         one, other, blocks = _paired(this, reference, area)
         difference = seed_block_interval(one - other, blocks)
-        made |= _named(f'{name}_difference_deg_percent', difference)
+        made |= difference.named(f'{name}_difference_deg_percent')
     return made
 
 
 def _ratio(name: str, above: Seeds, below: Seeds) -> dict[str, float | None]:
-    return _named(name, seed_block_ratio(*_paired(above, below, FIDELITY)))
+    return seed_block_ratio(*_paired(above, below, FIDELITY)).named(name)
 
 
 def _p(one: Seeds, other: Seeds) -> float:
@@ -328,11 +323,6 @@ def compare_truth(measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
         for variant, found in measured.items()
         for line in truth_summary(found.truth)
     ]
-
-
-def _named(name: str, interval: Interval) -> dict[str, float | None]:
-    mean = interval.mean if np.isfinite(interval.mean) else None
-    return {name: mean, f'{name}_low': interval.low, f'{name}_high': interval.high}
 
 
 def tables(found: Mapping[str, Any]) -> str:

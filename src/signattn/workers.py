@@ -22,15 +22,44 @@ def crew(workers: int) -> Iterator[Executor | None]:
     Raises:
         ValueError: If workers is negative.
     """
-    if workers < 0:
-        raise ValueError(f'workers must be at least 0, got {workers}')
-    workers = workers or os.cpu_count() or 1
+    workers, _ = shared_out(workers)
     if workers == 1:
         yield None
         return
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(workers, context, initializer=follow_parent) as pool:
+    with processes(workers) as pool:
         yield pool
+
+
+def processes(workers: int) -> ProcessPoolExecutor:
+    """Processes that start afresh, and end with this one.
+
+    Args:
+        workers: How many, at least 1.
+
+    Returns:
+        What takes the work.
+    """
+    context = multiprocessing.get_context('spawn')
+    return ProcessPoolExecutor(workers, context, initializer=follow_parent)
+
+
+def shared_out(workers: int) -> tuple[int, int]:
+    """How the cores are shared out.
+
+    Args:
+        workers: Processes; 0 for one a core.
+
+    Returns:
+        Processes, and the threads that each may have.
+
+    Raises:
+        ValueError: If workers is negative.
+    """
+    if workers < 0:
+        raise ValueError(f'workers must be at least 0, got {workers}')
+    cores = os.cpu_count() or 1
+    workers = workers or cores
+    return workers, max(1, cores // workers)
 
 
 def follow_parent() -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 from pathlib import Path
 
 import cv2
@@ -20,36 +19,6 @@ from signattn.labels import Labels
 STEP_NS = 50_000_000
 
 
-class Page(HTMLParser):
-    """Titles, text and pictures of a page; refuses unbalanced tags and foreign files."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.titles, self.said, self.images = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        named = dict(attributes)
-        if tag == 'img':
-            self.images.append(named['src'])
-            assert named['alt']
-        assert tag not in ('script', 'link')
-        assert 'href' not in named
-        if tag not in ('img', 'meta', 'br'):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if data.strip():
-            self.said.append(data.strip())
-            if self.open[-1] in ('h1', 'h2'):
-                self.titles.append(data)
-
-
 def decode(uri):
     head, _, data = uri.partition(';base64,')
     content = base64.b64decode(data, validate=True)
@@ -64,11 +33,11 @@ def decode(uri):
 
 
 @pytest.fixture
-def page(tmp_path):
+def page(tmp_path, read_page):
     def write(*reports):
         path = tmp_path / 'new' / 'page.html'
         write_page(path, reports)
-        return Page(path.read_text(encoding='utf-8'))
+        return read_page(path)
 
     return write
 

@@ -286,7 +286,7 @@ def test_figures_of_gates():
     first, second = one.clone(), one.clone()
     first[:2] = torch.tensor([0.3, 0.2])
     second[1:3] = torch.tensor([0.3, 0.2])
-    attention = torch.stack([first, second, second]).view(1, 3, 10, 20)
+    attention = torch.stack([first, second, second]).view(1, 3, 10, 20).log()
     figures = gate_figures(gating('topk', budget=2), attention)
     # One closes and one opens at the first of two steps.
     assert figures['flips_per_frame'] == 1.0

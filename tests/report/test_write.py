@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import cv2
 import numpy as np
@@ -23,38 +22,9 @@ PROBE = """<script>addEventListener('load', () => {
 });</script>"""
 
 
-class Page(HTMLParser):
-    """Headings, text and pictures of a page; refuses unbalanced tags and foreign files."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.titles, self.said, self.images = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        named = dict(attributes)
-        if tag == 'img':
-            self.images.append(named['src'])
-            assert named['alt']
-        assert tag != 'script'
-        assert named.get('href', 'data:,') == 'data:,'
-        if tag not in ('img', 'meta', 'link', 'br'):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if data.strip():
-            self.said.append(' '.join(data.split()))
-            if self.open[-1] in ('h1', 'h2'):
-                self.titles.append(data)
-
-
-def read(out):
-    return Page((out / 'report.html').read_text(encoding='utf-8'))
+@pytest.fixture
+def read(read_page):
+    return lambda out: read_page(out / 'report.html')
 
 
 def opened(page, tmp_path):
@@ -97,7 +67,7 @@ def test_everything_is_left(report):
     assert set(table['level_percent']) == {0, 10, 20, 100}
 
 
-def test_the_page_holds_what_it_must(report):
+def test_the_page_holds_what_it_must(report, read):
     out, metrics = report()
     page = read(out)
     assert page.titles == [
@@ -130,7 +100,7 @@ def test_the_page_holds_what_it_must(report):
         assert base64.b64decode(image.partition(',')[2], validate=True)
 
 
-def test_without_explanations(report):
+def test_without_explanations(report, read):
     out, metrics = report(explained=False)
     page = read(out)
     assert page.titles[1:3] == ['How well it steers', 'Error over winding']
@@ -139,7 +109,7 @@ def test_without_explanations(report):
     assert not (out / 'curves.csv').exists()
 
 
-def test_what_explains_a_sample_is_set_beside_the_rest(report, quick):
+def test_what_explains_a_sample_is_set_beside_the_rest(report, quick, read):
     costly = ('integrated_gradients',)
     config = replace(
         quick, modes=('deletion',), costly=costly, greedy=True, levels=(0, 1), sample=2
@@ -156,7 +126,7 @@ def test_what_explains_a_sample_is_set_beside_the_rest(report, quick):
     assert [it['frames'] for it in own] == [2]
 
 
-def test_where_the_truth_is_known(report, quick, drive, tmp_path):
+def test_where_the_truth_is_known(report, quick, read, drive, tmp_path):
     drive.description['source'] = {'name': 'out.bag'}
     mask = np.zeros((80, 160), np.uint8)
     mask[40:] = LINES
@@ -173,7 +143,7 @@ def test_where_the_truth_is_known(report, quick, drive, tmp_path):
 
 
 @pytest.mark.skipif(BROWSER is None, reason='no chromium and no chrome')
-def test_a_browser_shows_the_page(report, quick, tmp_path):
+def test_a_browser_shows_the_page(report, quick, read, tmp_path):
     out, _ = report(replace(quick, modes=('deletion',), step=40))
     text = (out / 'report.html').read_text(encoding='utf-8')
     count = len(read(out).images)

@@ -54,7 +54,7 @@ class Instant(Executor):
 @pytest.fixture
 def _in_this_process(monkeypatch):
     for module in (study_module, study_quality):
-        monkeypatch.setattr(module, 'ProcessPoolExecutor', Instant)
+        monkeypatch.setattr(module, 'processes', Instant)
     monkeypatch.setattr(torch, 'set_num_threads', lambda _: None)
 
 

@@ -1,37 +1,25 @@
 """Pictures of an inspection: each one a figure with a caption that says how it was computed."""
 
-import base64
-import io
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import cv2
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from signattn.drawing import INK, STYLE, data_uri, picture_uri, svg
+from signattn.drawing import MARK as GAP
 from signattn.drive import stretches
 from signattn.inspection.evidence import Evidence
 from signattn.inspection.findings import BRIGHT, DARK
-from signattn.preprocess import NS_PER_S, Image
+from signattn.preprocess import NS_PER_S
 
 POINTS = 2000
 """Points that a line is drawn with: of longer ones the least and greatest of each stretch."""
 FAR = 20.0
 """Times the median; where an interval is longer, the scale is logarithmic."""
-INK, GAP = '#1f4e79', '#d9822b'
-STYLE: Any = {
-    'font.size': 9.0,
-    'axes.grid': True,
-    'axes.axisbelow': True,
-    'grid.color': '#e5e5e5',
-    'axes.edgecolor': '#888888',
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'svg.hashsalt': 'signattn',
-}
 
 
 class Drawn(NamedTuple):
@@ -58,7 +46,7 @@ class Sample(NamedTuple):
 def samples(evidence: Evidence) -> list[Sample]:
     """Sample pictures as JPEG, in the order of recording."""
     begin = _begin(evidence)
-    return [Sample((ns - begin) / NS_PER_S, _jpeg(rgb)) for ns, rgb in evidence.images.shown]
+    return [Sample((ns - begin) / NS_PER_S, picture_uri(rgb)) for ns, rgb in evidence.images.shown]
 
 
 def figures(evidence: Evidence) -> Iterator[Drawn]:
@@ -95,7 +83,7 @@ def _steering(evidence: Evidence) -> Iterator[Drawn]:
         'Steering over time',
         'Left positive, interpolated to the images that convert keeps. Orange: gaps, where '
         'images or labels are missing.',
-        _svg(figure),
+        data_uri(svg(figure), 'svg+xml'),
     )
 
 
@@ -110,7 +98,7 @@ def _speed(evidence: Evidence) -> Iterator[Drawn]:
     yield Drawn(
         'Speed over time',
         f'Interpolated to the images that convert keeps.{assumed} Orange: gaps.',
-        _svg(figure),
+        data_uri(svg(figure), 'svg+xml'),
     )
 
 
@@ -137,7 +125,7 @@ def _histogram(evidence: Evidence) -> Iterator[Drawn]:
         f'{title}, histogram',
         f'Over the labelled frames, on a logarithmic scale{origin}. The outermost bars hold all '
         f'beyond ±{reach:.3g} {unit}.',
-        _svg(figure),
+        data_uri(svg(figure), 'svg+xml'),
     )
 
 
@@ -163,7 +151,7 @@ def _motion(evidence: Evidence) -> Iterator[Drawn]:
         'Does the picture turn with the steering?',
         'Sideways motion between two pictures, by phase correlation at 160 px width, against the '
         f'steering at that time; the dots should rise.{said}',
-        _svg(figure),
+        data_uri(svg(figure), 'svg+xml'),
     )
 
 
@@ -187,7 +175,7 @@ def _brightness(evidence: Evidence) -> Iterator[Drawn]:
         'Exposure over time',
         f'Of {len(pictures)} decoded pictures, spread evenly, each shrunk to 160×80. Dotted: '
         'nearly black, nearly white.',
-        _svg(figure),
+        data_uri(svg(figure), 'svg+xml'),
     )
 
 
@@ -205,7 +193,7 @@ def _intervals(evidence: Evidence) -> Iterator[Drawn]:
     yield Drawn(
         'Intervals between images',
         f'Differences of neighbouring stamps. Dotted: {evidence.rate_hz:g} Hz.',
-        _svg(figure),
+        data_uri(svg(figure), 'svg+xml'),
     )
 
 
@@ -231,7 +219,7 @@ def _clocks(evidence: Evidence) -> Iterator[Drawn]:
         'Clocks',
         'Header stamp minus the time at which the recorder received the message. Clocks that '
         'agree keep the same distance; a slope is drift.',
-        _svg(figure),
+        data_uri(svg(figure), 'svg+xml'),
     )
 
 
@@ -289,15 +277,3 @@ def _thinned(
 def _begin(evidence: Evidence) -> int:
     stamps = evidence.images.ordered_ns
     return int(stamps[0]) if len(stamps) else 0
-
-
-def _svg(figure: Figure) -> str:
-    file = io.BytesIO()
-    figure.savefig(file, format='svg', metadata={'Date': None})
-    return f'data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}'
-
-
-def _jpeg(rgb: Image) -> str:
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, 85])
-    return f'data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}'

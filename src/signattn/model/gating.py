@@ -170,21 +170,21 @@ class Gating(nn.Module):
         return first + (last - first) * self.progress
 
 
-def gate_figures(gating: Gating, attention: Tensor) -> dict[str, float]:
+def gate_figures(gating: Gating, log_attention: Tensor) -> dict[str, float]:
     """What tells whether gates work: all open, all alike or restless ones don't.
 
     Args:
         gating: Of a kind that acts.
-        attention: (B, T, 10, 20) float32.
+        log_attention: (B, T, 10, 20) float32.
 
     Returns:
         ``open_share`` of the cells; ``logit_spread``, their standard deviation over the cells;
         ``flips_per_frame``, cells that open or close from one frame to the next, if T > 1.
     """
-    log_attention = attention.detach().flatten(2).clamp(min=1e-30).log()
-    opened = gating.openness(log_attention)
-    figures = {'open_share': opened.mean(), 'logit_spread': log_attention.std(-1).mean()}
-    if attention.shape[1] > 1:
+    logits = log_attention.detach().flatten(2)
+    opened = gating.openness(logits)
+    figures = {'open_share': opened.mean(), 'logit_spread': logits.std(-1).mean()}
+    if logits.shape[1] > 1:
         figures['flips_per_frame'] = opened.diff(dim=1).abs().sum(-1).mean()
     return {name: float(value) for name, value in figures.items()}
 

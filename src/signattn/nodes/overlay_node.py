@@ -37,6 +37,7 @@ from signattn.nodes.messages import (
 )
 from signattn.nodes.pairing import CACHED, Pairing
 from signattn.nodes.parameters import (
+    IMAGE_TRANSPORT,
     NodeParameter,
     declare,
     number,
@@ -53,12 +54,7 @@ DEMAND_EVERY_S = 0.25
 ARC_POINTS = 81
 
 PARAMETERS = (
-    NodeParameter(
-        'image_transport',
-        'raw',
-        'raw: the topic image. compressed: the resolved name of image + /compressed.',
-        choices=('raw', 'compressed'),
-    ),
+    IMAGE_TRANSPORT,
     NodeParameter(
         'vehicle',
         'lincoln_mkz',

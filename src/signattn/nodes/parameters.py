@@ -106,6 +106,15 @@ class NodeParameter:
         return f'[{self.lower:g}, {self.upper:g}]'
 
 
+IMAGE_TRANSPORT = NodeParameter(
+    'image_transport',
+    'raw',
+    'raw: the topic image. compressed: the resolved name of image + /compressed.',
+    choices=('raw', 'compressed'),
+)
+"""Of the nodes that see the camera's images."""
+
+
 def declare(node: Node, parameters: Sequence[NodeParameter]) -> None:
     """Declare parameters, guard them from now on, and refuse names that nobody knows.
 

@@ -1,7 +1,5 @@
 """Figures of an evaluation: each with a caption that says how it was computed."""
 
-import base64
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -11,22 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from signattn.drawing import STYLE, data_uri, png, svg
 from signattn.evaluate import Scored, errors_deg
 from signattn.quality import GREEDY, RANDOM, QualityConfig
 from signattn.report.gallery import seconds
 from signattn.report.words import REGIMES, is_control, label, setting
 from signattn.vehicle import steering_from_curvature
 
-STYLE: Any = {
-    'font.size': 9.0,
-    'axes.grid': True,
-    'axes.axisbelow': True,
-    'grid.color': '#e5e5e5',
-    'axes.edgecolor': '#888888',
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'svg.hashsalt': 'signattn',
-}
 _COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7a5c00')
 _GREY, _INK, _DRIVEN = '#8a8a8a', '#222222', '#009e73'
 MOST_DRIVES = 12
@@ -57,7 +46,7 @@ class Drawn(NamedTuple):
     @property
     def source(self) -> str:
         """The picture as a data URI."""
-        return f'data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}'
+        return data_uri(self.svg, 'svg+xml')
 
 
 def curve_figures(curves: pd.DataFrame, config: QualityConfig) -> Iterator[Drawn]:
@@ -281,9 +270,4 @@ def _broken(item: Scored, values: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
 
 
 def _drawn(figure: Figure, name: str, title: str, caption: str) -> Drawn:
-    files = []
-    for kind, options in (('png', {'dpi': 150}), ('svg', {'metadata': {'Date': None}})):
-        file = io.BytesIO()
-        figure.savefig(file, format=kind, **options)
-        files.append(file.getvalue())
-    return Drawn(name, title, caption, *files)
+    return Drawn(name, title, caption, png(figure), svg(figure))

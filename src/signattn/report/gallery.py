@@ -7,13 +7,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from signattn.deletion import Curves, DeletionConfig, clean_pass, curves
+from signattn.drawing import picture_uri
 from signattn.drive import Drive
 from signattn.evaluate import Scored, errors_deg
 from signattn.explain import EXPLAINERS, Explained, explain
 from signattn.model import Network
 from signattn.preprocess import NS_PER_S
 from signattn.quality import RANDOM, QualityConfig
-from signattn.report.pictures import heated, jpeg, masked, picture
+from signattn.report.pictures import heated, masked, picture
 
 APART_S = 2.0
 """s between two frames that are shown for the same reason; neighbours look alike."""
@@ -159,8 +160,8 @@ def _show_drive(
         views = [
             View(
                 name,
-                jpeg(heated(frame, maps.saliency[row], config.blur_px)),
-                jpeg(masked(frame, maps.saliency[row], last, deletion)),
+                picture_uri(heated(frame, maps.saliency[row], config.blur_px)),
+                picture_uri(masked(frame, maps.saliency[row], last, deletion)),
                 float(made.theta_deg[1, row]),
             )
             for name, (maps, made) in seen.items()
@@ -168,7 +169,7 @@ def _show_drive(
         curve = next(made for _, made in seen.values())
         answers = float(curve.truth_deg[row]), float(curve.clean_deg[row])
         where = f'{drive.name}, {seconds(drive)[case.frame]:.1f} s'
-        shown.append(Shown(case.why, where, jpeg(picture(frame)), *answers, views))
+        shown.append(Shown(case.why, where, picture_uri(picture(frame)), *answers, views))
     return shown
 
 

@@ -1,7 +1,5 @@
 """Pictures for the page: frames, heatmaps over them, and what is left of them when masked."""
 
-import base64
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +11,6 @@ from signattn.heatmap import heatmap, overlay
 from signattn.preprocess import HEIGHT, WIDTH, Image
 
 TIMES = 2  # how much larger than the network's pictures
-_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 85]
 
 
 def picture(frame: Image) -> Image:
@@ -66,9 +63,3 @@ def masked(
     left = np.array(frame)
     left.reshape(-1, 3)[gone] = baseline(frame, config).reshape(-1, 3)[gone]
     return picture(left)
-
-
-def jpeg(image: Image) -> str:
-    """A picture (H, W, 3) uint8, RGB, as a data URI."""
-    _, data = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _QUALITY)
-    return f'data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}'

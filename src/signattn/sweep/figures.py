@@ -8,17 +8,10 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK, CONTROL = '#1f4e79', '#d9822b'
-STYLE: Any = {
-    'font.size': 9.0,
-    'axes.grid': True,
-    'axes.axisbelow': True,
-    'grid.color': '#e5e5e5',
-    'axes.edgecolor': '#888888',
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'svg.hashsalt': 'signattn',
-}
+from signattn.drawing import INK, STYLE, png, svg
+from signattn.drawing import MARK as CONTROL
+from signattn.share import write_whole
+
 AREAS = {
     'auc_deg_percent': 'raw area / (deg·%)',
     'excess_area_deg_percent': 'excess area / (deg·%)',
@@ -186,6 +179,5 @@ def save(figure: Figure, path: Path) -> None:
         path: Where, without an ending; the folders above it are made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        figure.savefig(f'{path}.png', dpi=150)
-        figure.savefig(f'{path}.svg', metadata={'Date': None})
+    write_whole(path.with_name(f'{path.name}.png'), png(figure))
+    write_whole(path.with_name(f'{path.name}.svg'), svg(figure))

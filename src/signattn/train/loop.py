@@ -334,7 +334,7 @@ class _Training:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == 'bf16'):
             output: Output = self.called(frames, state)
         if config.network.attention in ACTING:
-            self.gates = gate_figures(self.network.gating, output.attention)
+            self.gates = gate_figures(self.network.gating, output.log_attention)
         unit = self.network.curvature_scale
         curvature = output.curvature.float()
         loss, known = summed_loss(curvature, target, unit, config.loss)

@@ -1,25 +1,23 @@
-"""How far a network's maps can be trusted: every explainer and control, measured alike."""
+"""Every explainer and control of a network, measured alike, frame by frame."""
 
-import itertools
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from signattn.deletion import Curves, DeletionConfig, clean_pass, curves_of_all, greedy_maps
+from signattn.deletion import Curves, DeletionConfig, clean_pass, curves, greedy_maps
 from signattn.drive import Drive
 from signattn.evaluate import blocks_of, check_preprocessing, lead_of, tested_part
 from signattn.explain import EXPLAINERS, Explained, explain
 from signattn.explain import controls as control
-from signattn.intervals import Interval, seed_block_interval, seed_block_ratio
 from signattn.model import Checkpoint, Network
 from signattn.preprocess import NS_PER_S
+from signattn.quality.config import QualityConfig
 from signattn.stream import find_device
 from signattn.truth import PARTS, Measures, coverage, masks_beside, measure, through_cells
 
@@ -38,96 +36,6 @@ GROUP = ['regime', 'mode', 'filling', 'method']
 
 Maps = NDArray[np.floating[Any]]
 Frames = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class QualityConfig:
-    """What is measured.
-
-    Attributes:
-        part: ``all`` frames, or only those that the split of the training kept ``apart``.
-        explainers: Methods that explain every frame. The first one's maps are those that the
-            controls are made of.
-        costly: Methods that explain a sample only.
-        greedy: Whether to search for the ceiling, on the sample.
-        sample: Frames of each drive in the sample.
-        fillings: What shows in place of masked pixels.
-        regimes: ``frame``, ``stream``.
-        modes: ``deletion``, ``insertion``.
-        step: Every so many frames are measured in ``frame``; ``stream`` takes all.
-        every_block: Every so many blocks of ``block_s`` are measured, with what is ahead of them:
-            neighbouring frames say the same, so a long drive needs few of them.
-        levels: Percent that ``deletion`` masks, rising.
-        insertion_levels: Percent that ``insertion`` shows, rising.
-        blur_px: Standard deviation of the blur of the maps.
-        random_maps: How many random maps the control ``random`` is the mean of.
-        masks: Folder of the masks that ``signattn synth`` wrote beside the recordings; how far the
-            maps lie on what these call causal is measured where it is given.
-        causal: What is causal: ``lines``, the whole ``road``, or all that ``moved`` with it.
-        warmup_s: s ahead of each part that are shown to the network too; not measured.
-        block_s: s; intervals are a bootstrap over blocks of this length.
-        seed: Of whatever is drawn.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    """
-
-    part: Literal['all', 'apart'] = 'all'
-    explainers: tuple[str, ...] = ('attention', 'gradcam')
-    costly: tuple[str, ...] = ()
-    greedy: bool = False
-    sample: int = 40
-    fillings: tuple[str, ...] = ('blurred', 'mean', 'black')
-    regimes: tuple[str, ...] = ('frame', 'stream')
-    modes: tuple[str, ...] = ('deletion',)
-    step: int = 1
-    every_block: int = 1
-    levels: tuple[float, ...] = tuple(range(26))
-    insertion_levels: tuple[float, ...] = tuple(range(0, 101, 5))
-    blur_px: float = 4.0
-    random_maps: int = 10
-    masks: Path | None = None
-    causal: Literal['lines', 'road', 'moved'] = 'lines'
-    warmup_s: float = 2.0
-    block_s: float = 10.0
-    seed: int = 0
-    device: str = 'auto'
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be measured."""
-        for name in (*self.explainers, *self.costly):
-            if name not in EXPLAINERS:
-                raise ValueError(f'explainers must be of {", ".join(EXPLAINERS)}, got {name!r}')
-        if not self.explainers:
-            raise ValueError('explainers must name at least one, got none')
-        for name in ('sample', 'step', 'every_block', 'random_maps'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
-        for name in ('fillings', 'regimes', 'modes'):
-            if not getattr(self, name):
-                raise ValueError(f'{name} must name at least one, got none')
-        for _ in self.every(1):
-            pass
-
-    def every(self, frames: int) -> Iterator[DeletionConfig]:
-        """How maps are measured: each regime in each mode with each filling.
-
-        Args:
-            frames: How many are measured of a drive.
-
-        Yields:
-            One after the other.
-        """
-        for regime, mode, filling in itertools.product(self.regimes, self.modes, self.fillings):
-            yield DeletionConfig(
-                levels=self.insertion_levels if mode == 'insertion' else self.levels,
-                filling=filling,  # type: ignore[arg-type]  # checked there
-                regime=regime,  # type: ignore[arg-type]
-                mode=mode,  # type: ignore[arg-type]
-                blur_px=self.blur_px,
-                skip_s=self.warmup_s,
-                seed=self.seed,
-                # So that a few frames are work for several processes too.
-                chunk=min(512, max(16, math.ceil(frames / 8))),
-            )
 
 
 class Quality(NamedTuple):
@@ -206,7 +114,14 @@ def measure_quality(
         covered = _covered(part, config)
         if covered is not None:
             rows.compare(part, CEILING, through_cells(covered), covered)
-        clean = clean_pass(network, part.drive)
+        measured = partial(
+            curves,
+            network,
+            part.drive,
+            clean=clean_pass(network, part.drive),
+            lead_s=lead_s,
+            executor=executor,
+        )
         for name, maps in _maps(network, part, config, costs):
             report(f'{drive.name}: {name}')
             if covered is not None and not name.startswith(RANDOM):
@@ -214,30 +129,10 @@ def measure_quality(
             for deletion in config.every(len(part.frames)):
                 chosen = part.frames if deletion.regime == 'frame' else None
                 shown = maps if chosen is None else maps[chosen]
-                made = curves_of_all(
-                    network,
-                    part.drive,
-                    {name: shown},
-                    deletion,
-                    frames=chosen,
-                    lead_s=lead_s,
-                    clean=clean,
-                    executor=executor,
-                )
-                rows.add(part, name, deletion, made[name])
+                rows.add(part, name, deletion, measured(shown, deletion, frames=chosen))
         for name, deletion, maps in _sampled(network, part, config, costs, executor):
             report(f'{drive.name}: {name}')
-            made = curves_of_all(
-                network,
-                part.drive,
-                {name: maps},
-                deletion,
-                frames=part.sample,
-                lead_s=lead_s,
-                clean=clean,
-                executor=executor,
-            )
-            rows.add(part, name, deletion, made[name])
+            rows.add(part, name, deletion, measured(maps, deletion, frames=part.sample))
     return Quality(rows.areas(), rows.curves(), costs.mean(), rows.truth())
 
 
@@ -415,124 +310,3 @@ class _Costs:
                 'milliseconds': float(np.average(milliseconds, weights=frames)),
             }
         return means
-
-
-def summary(seeds: list[pd.DataFrame]) -> list[dict[str, Any]]:
-    """Mean areas of every method with intervals.
-
-    Args:
-        seeds: ``Quality.areas`` of each seed's network, on the same frames; folds put together.
-
-    Returns:
-        A line for each regime, mode, filling and method: ``frames`` (those whose truth is known),
-        the areas' means with their bounds; ``fidelity_above_away_deg_percent``, how much further
-        the maps move the answer than those of the same method from 10 s away (of an insertion:
-        how much nearer they bring it); and ``share``: of the way from the random maps to the
-        greedy ones, if these were searched for, on the sample.
-    """
-    lines, wide = [], _wide(seeds)
-    for key, group in wide.items():
-        if not len(group.blocks):
-            continue
-        line: dict[str, Any] = dict(zip(GROUP, key, strict=True)) | {'frames': len(group.blocks)}
-        for name, values in group.values.items():
-            line |= _named(name, seed_block_interval(values, group.blocks))
-        lines.append(line)
-    shares, leads = _shares(seeds), _leads(wide)
-    for line in lines:
-        key = tuple(line[name] for name in GROUP)
-        for name, found in (('share', shares), ('fidelity_above_away_deg_percent', leads)):
-            if key in found:
-                line.update(_named(name, found[key]))
-    return lines
-
-
-def _leads(wide: dict[tuple[str, ...], '_Wide']) -> dict[tuple[str, ...], Interval]:
-    """F above that of the same method's maps from elsewhere; of an insertion below it."""
-    first = next((key[-1] for key in wide), '')
-    leads: dict[tuple[str, ...], Interval] = {}
-    for (regime, mode, filling, method), own in wide.items():
-        away = 'away' if method == first else f'{method}_away'
-        other = wide.get((regime, mode, filling, away))
-        if other is None or not len(own.blocks):
-            continue
-        name, sign = 'fidelity_area_deg_percent', -1 if mode == 'insertion' else 1
-        gained = sign * (own.values[name] - other.values[name])
-        leads[regime, mode, filling, method] = seed_block_interval(gained, own.blocks)
-    return leads
-
-
-class _Wide(NamedTuple):
-    """A method's areas, seeds by frames.
-
-    Attributes:
-        values: By area (S, M).
-        blocks: (M,) int64.
-    """
-
-    values: Mapping[str, NDArray[np.float64]]
-    blocks: Frames
-
-
-def _wide(seeds: list[pd.DataFrame]) -> dict[tuple[str, ...], _Wide]:
-    found: dict[tuple[str, ...], _Wide] = {}
-    grouped = [seed.groupby(GROUP, sort=False) for seed in seeds]
-    for named, _ in grouped[0]:
-        key = tuple(map(str, named))
-        # Where the truth is unknown there is an answer, but no error.
-        known = [group.get_group(key).dropna(subset=[*AREAS]) for group in grouped]
-        tables = [table.sort_values(['drive', 'frame']) for table in known]
-        stacked = {name: np.stack([table[name] for table in tables]) for name in AREAS}
-        found[key] = _Wide(stacked, tables[0]['block'].to_numpy(np.int64))
-    return found
-
-
-def _shares(seeds: list[pd.DataFrame]) -> dict[tuple[str, ...], Interval]:
-    """(F − F_random) / (F_greedy − F_random) on the sample."""
-    wide = _wide([seed[seed['sample'] & (seed['regime'] == 'frame')] for seed in seeds])
-    shares: dict[tuple[str, ...], Interval] = {}
-    for (regime, mode, filling, method), own in wide.items():
-        ceiling = wide.get((regime, mode, filling, GREEDY))
-        if ceiling is None or method in (GREEDY, RANDOM):
-            continue
-        floor = wide[regime, mode, filling, RANDOM]
-        name = 'fidelity_area_deg_percent'
-        way = ceiling.values[name] - floor.values[name]
-        made = own.values[name] - floor.values[name]
-        shares[regime, mode, filling, method] = seed_block_ratio(made, way, own.blocks)
-    return shares
-
-
-def truth_summary(seeds: list[pd.DataFrame]) -> list[dict[str, Any]]:
-    """How far the maps of every method lie on the causal pixels, with intervals.
-
-    Args:
-        seeds: ``Quality.truth`` of each seed's network, on the same frames.
-
-    Returns:
-        A line for each method: ``frames``, the measures' means with their bounds, and each one's
-        ``_share``: of the way from the centre to the ceiling.
-    """
-    grouped = [seed.groupby('method', sort=False) for seed in seeds]
-    found = {}
-    for method in seeds[0]['method'].unique():
-        tables = [group.get_group(method).sort_values(['drive', 'frame']) for group in grouped]
-        stacked = {
-            name: np.stack([each[name].to_numpy(float) for each in tables]) for name in TRUTHS
-        }
-        found[str(method)] = _Wide(stacked, tables[0]['block'].to_numpy(np.int64))
-    lines = []
-    for method, own in found.items():
-        line: dict[str, Any] = {'method': method, 'frames': len(own.blocks)}
-        for name in TRUTHS:
-            line |= _named(name, seed_block_interval(own.values[name], own.blocks))
-            low, high = found[CENTRE].values[name], found[CEILING].values[name]
-            share = seed_block_ratio(own.values[name] - low, high - low, own.blocks)
-            line |= _named(f'{name}_share', share)
-        lines.append(line)
-    return lines
-
-
-def _named(name: str, interval: Interval) -> dict[str, float | None]:
-    mean = interval.mean if math.isfinite(interval.mean) else None
-    return {name: mean, f'{name}_low': interval.low, f'{name}_high': interval.high}

@@ -1,0 +1,30 @@
+"""How far a network's maps can be trusted: every explainer and control, measured alike."""
+
+from signattn.quality.config import QualityConfig
+from signattn.quality.measure import (
+    AREAS,
+    CEILING,
+    GREEDY,
+    GROUP,
+    PLACE,
+    RANDOM,
+    TRUTHS,
+    Quality,
+    measure_quality,
+)
+from signattn.quality.summary import summary, truth_summary
+
+__all__ = [
+    'AREAS',
+    'CEILING',
+    'GREEDY',
+    'GROUP',
+    'PLACE',
+    'RANDOM',
+    'TRUTHS',
+    'Quality',
+    'QualityConfig',
+    'measure_quality',
+    'summary',
+    'truth_summary',
+]
