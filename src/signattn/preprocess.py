@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from signattn.share import from_mapping
 
 HEIGHT, WIDTH = 80, 160
+SCALE = (179, 255, 255)
+"""Of H, S and V, what the network takes for 1."""
 NS_PER_S = 1_000_000_000
 MAX_GAP_S = 0.5
 """s; images or labels further apart than this don't belong together."""
@@ -29,7 +31,7 @@ _CONTRACT = {
     'size': [HEIGHT, WIDTH],
     'interpolation': 'area',
     'color': 'hsv',
-    'scale': [179, 255, 255],
+    'scale': list(SCALE),
 }
 
 Image = NDArray[np.uint8]
@@ -160,7 +162,7 @@ def scale(frames: Image) -> NDArray[np.float32]:
         (..., 3, 80, 160) float32: H/179, S/255, V/255.
     """
     scaled = np.moveaxis(frames, -1, -3).astype(np.float32, order='C')
-    scaled /= np.array(_CONTRACT['scale'], np.float32)[:, None, None]
+    scaled /= np.array(SCALE, np.float32)[:, None, None]
     return scaled
 
 
@@ -173,7 +175,7 @@ def unscale(scaled: NDArray[np.float32]) -> Image:
     Returns:
         (..., 80, 160, 3) uint8, HSV.
     """
-    levels = np.rint(scaled * np.array(_CONTRACT['scale'], np.float32)[:, None, None])
+    levels = np.rint(scaled * np.array(SCALE, np.float32)[:, None, None])
     return np.ascontiguousarray(np.moveaxis(levels, -3, -1), np.uint8)
 
 

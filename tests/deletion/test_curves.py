@@ -306,7 +306,7 @@ def plain_loop(network, drive, saliency, config):
 
 def discrete(network, features):
     """Signs and levels (L, 2·C) of a frame's features (1, L, D)."""
-    signed, amplitude = network._split(features)
+    signed, amplitude = network.split(features)
     return torch.cat([signed >= 0, (amplitude * 1e4).round()], -1)[0].numpy()
 
 

@@ -64,7 +64,8 @@ def test_projected_score_adds_features_state_and_bias_inside_tanh():
     attention.to_score.weight[0, 3] = 10.0
     features = torch.zeros(1, CELLS, CHANNELS)
     features[0, 7, 5] = 4.0
-    logits = attention.score(attention.project(features), torch.tensor([[0.75]]))
+    recurrent = attention.from_state(torch.tensor([[0.75]]))
+    logits = attention.score(attention.project(features), recurrent)
     assert logits[0, 7].item() == pytest.approx(10 * math.tanh(2 - 1 + 1.5))
     assert logits[0, 8].item() == pytest.approx(10 * math.tanh(-1 + 1.5))
 
@@ -75,7 +76,8 @@ def test_bounded_score_is_one_number_inside_tanh():
     attention.from_state.weight[0, 0] = 2.0
     features = torch.zeros(1, CELLS, CHANNELS)
     features[0, 7, 5] = 4.0
-    logits = attention.score(attention.project(features), torch.tensor([[0.75]]))
+    recurrent = attention.from_state(torch.tensor([[0.75]]))
+    logits = attention.score(attention.project(features), recurrent)
     assert logits[0, 7].item() == pytest.approx(math.tanh(2 + 1.5))
     assert logits[0, 8].item() == pytest.approx(math.tanh(1.5))
 

@@ -65,21 +65,32 @@ class Attention(nn.Module):
         Returns:
             (..., L) float32, log α; α sums to 1.
         """
-        # Of bfloat16, neighbouring values near log 1/200 would be 3 % of α apart.
-        logits = self.score(projected, h).float() / self.temperature
-        return torch.log_softmax(logits, dim=-1)
+        return self.attend(projected, self.from_state(h))
 
-    def score(self, projected: Tensor, h: Tensor) -> Tensor:
-        """Logits.
+    def attend(self, projected: Tensor, recurrent: Tensor) -> Tensor:
+        """Log of the attention, from the state's part of the score.
 
         Args:
             projected: (..., L, K) float32.
-            h: (..., hidden) float32.
+            recurrent: (..., K) float32, W_δ h; (..., L) of ``bounded_per_cell``.
 
         Returns:
             (..., L) float32.
         """
-        recurrent: Tensor = self.from_state(h)
+        # Of bfloat16, neighbouring values near log 1/200 would be 3 % of α apart.
+        logits = self.score(projected, recurrent).float() / self.temperature
+        return torch.log_softmax(logits, dim=-1)
+
+    def score(self, projected: Tensor, recurrent: Tensor) -> Tensor:
+        """Logits.
+
+        Args:
+            projected: (..., L, K) float32.
+            recurrent: (..., K) float32, W_δ h; (..., L) of ``bounded_per_cell``.
+
+        Returns:
+            (..., L) float32.
+        """
         if self.to_score is not None:
             scored: Tensor = self.to_score(torch.tanh(projected + recurrent[..., None, :]))
             return scored.squeeze(-1)

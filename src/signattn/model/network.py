@@ -254,14 +254,14 @@ class Network(nn.Module):
         shape = (*features.shape[:2], ROWS, COLUMNS)
         if attention is not None and attention.shape != shape:
             raise ValueError(f'attention must be {shape}, got {tuple(attention.shape)}')
-        signed, amplitude = self._split(features)  # (B, T, L, C) each
+        signed, amplitude = self.split(features)  # (B, T, L, C) each
         projected = (
             self.attention.project(features) if self.attention else features
         )  # (B, T, L, K)
         known = self._known(projected, attention)
         if state is None:
             first = None if known is None else known[:, 0]
-            openness = self._first_openness(projected[:, 0], first)
+            openness = self.first_openness(projected[:, 0], first)
             state = self.initial_state(features[:, 0], openness)
         if known is None:
             log_attention = list[Tensor]()
@@ -298,7 +298,7 @@ class Network(nn.Module):
         Returns:
             (N,) float32, curvature in 1/m, to rounding that of ``answer``.
         """
-        signed, amplitude = self._split(features)  # (N, L, C) each
+        signed, amplitude = self.split(features)  # (N, L, C) each
         if self.attention is None or self.config.attention == 'sign':
             log_attention = features.new_zeros(features.shape[:2])
         else:
@@ -328,10 +328,17 @@ class Network(nn.Module):
             mean = (features * weight).sum(1) / weight.sum(1).clamp(min=1e-6)
         return torch.tanh(self.initial_h(mean)), torch.tanh(self.initial_c(mean))
 
-    def _first_openness(self, projected: Tensor, log_attention: Tensor | None) -> Tensor | None:
+    def first_openness(
+        self, projected: Tensor, log_attention: Tensor | None = None
+    ) -> Tensor | None:
         """Where α acts, closed cells must not speak through the first state either.
 
-        α is then that of an empty state, if it isn't given.
+        Args:
+            projected: (B, L, K) float32, of the first frame; not looked at where α doesn't act.
+            log_attention: (B, L) float32, α of the first frame; that of an empty state by default.
+
+        Returns:
+            (B, L) float32, weight of each cell; None if all are alike.
         """
         if self.config.attention not in ACTING:
             return None
@@ -366,8 +373,17 @@ class Network(nn.Module):
         dropped: Tensor = self.dropout(products)
         return dropped
 
-    def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What the sign is taken of, and the quantised amplitude (Eqs. 5 and 6)."""
+    def split(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """What the sign is taken of, and the quantised amplitude; of ``FLOAT`` the features.
+
+        Args:
+            features: (..., D) float32.
+
+        Returns:
+            (..., C) float32 each.
+
+        Source: Tashiro and Awano 2023, Eqs. 5 and 6.
+        """
         if self.config.attention in FLOAT:
             chosen = features[..., : self.config.channels]
             return chosen, chosen

@@ -1,15 +1,14 @@
 """Frame in, curvature and attention out, state kept: what the vehicle runs."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from signattn.continuity import Continuity
-from signattn.model import Checkpoint, State, load
+from signattn.model import Checkpoint, load
 from signattn.preprocess import (
     HEIGHT,
     MAX_GAP_S,
@@ -17,20 +16,10 @@ from signattn.preprocess import (
     Preprocessing,
     RateGate,
     network_input,
-    scale,
 )
-
-
-class Step(NamedTuple):
-    """The answer to one picture.
-
-    Attributes:
-        curvature: 1/m, left positive.
-        attention: (10, 20) float32, sums to 1.
-    """
-
-    curvature: float
-    attention: NDArray[np.float32]
+from signattn.stream.backend import BackendName, Step
+from signattn.stream.choose import choose_backend
+from signattn.stream.device import find_device
 
 
 class Engine:
@@ -40,20 +29,30 @@ class Engine:
     the past by themselves where a picture doesn't continue the one before: its stamp goes back or
     lies behind a gap, its frame_id or size is another.
 
+    Threads may call it as they like: each call is whole.
+
     Attributes:
+        backend: What runs the network.
         on_reset: Called with the reason whenever they do.
     """
 
-    def __init__(self, model: str | Path | Checkpoint, device: str = 'auto') -> None:
+    def __init__(
+        self,
+        model: str | Path | Checkpoint,
+        device: str = 'auto',
+        backend: BackendName = 'auto',
+    ) -> None:
         """Load a model.
 
         Args:
-            model: A checkpoint, or its folder.
+            model: A checkpoint, or its folder. The engine takes its network for itself.
             device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+            backend: What runs the network; see ``choose_backend``.
 
         Raises:
             CheckpointError: If the checkpoint can't be used.
-            ValueError: If the device doesn't exist, or the model's preprocessing is not ours.
+            ValueError: If the device or the back end doesn't exist, or the model's preprocessing
+                is not ours.
         """
         checkpoint = model if isinstance(model, Checkpoint) else load(model)
         self.device = find_device(device)
@@ -62,10 +61,10 @@ class Engine:
         self.vehicle = checkpoint.vehicle
         self.training = checkpoint.training
         self.preprocessing = Preprocessing.from_mapping(checkpoint.preprocessing)
-        self._network = checkpoint.network.to(self.device).eval()
+        self.backend = choose_backend(checkpoint.network, backend, self.device)
         self._gate = RateGate(self.preprocessing.rate_hz)
-        self._state: State | None = None
         self._continuity = Continuity()
+        self._lock = threading.RLock()
         self.on_reset: Callable[[str], object] = lambda _: None
 
     def accepts(self, stamp_ns: int, frame_id: str = '', max_gap_s: float = MAX_GAP_S) -> bool:
@@ -80,13 +79,33 @@ class Engine:
             max_gap_s: s, longest gap between two pictures of one stream.
 
         Returns:
-            True if ``step`` should be called with it.
+            True if ``answer`` or ``step`` should be called with it.
         """
-        self._break(self._continuity.stamped(stamp_ns, frame_id, max_gap_s))
-        return self._gate.accept(stamp_ns)
+        with self._lock:
+            self._break(self._continuity.stamped(stamp_ns, frame_id, max_gap_s))
+            return self._gate.accept(stamp_ns)
 
     def step(self, image: NDArray[np.uint8]) -> Step:
-        """Answer the next picture and carry the state on.
+        """Answer the next picture and carry the state on: ``answer``, then ``prepare``.
+
+        Args:
+            image: (H, W, 3) uint8, RGB.
+
+        Returns:
+            Curvature and attention.
+
+        Raises:
+            ImageError: If image is no (H, W, 3) uint8; the state stays as it was.
+        """
+        with self._lock:
+            step = self.answer(image)
+            self.prepare()
+        return step
+
+    def answer(self, image: NDArray[np.uint8]) -> Step:
+        """Answer the next picture; the state is carried on by ``prepare``.
+
+        What is answered can be published before that. Without it the next call does it first.
 
         Args:
             image: (H, W, 3) uint8, RGB.
@@ -98,17 +117,18 @@ class Engine:
             ImageError: If image is no (H, W, 3) uint8; the state stays as it was.
         """
         frame = network_input(image, self.preprocessing)
-        stamp_ns = self._continuity.last_stamp_ns
-        if self._break(self._continuity.decoded(*image.shape[:2])) and stamp_ns is not None:
-            self._gate.accept(stamp_ns)  # the ticks begin anew with this picture
-        step = self.step_frame(frame)
-        self._continuity.use()
+        with self._lock:
+            stamp_ns = self._continuity.last_stamp_ns
+            if self._break(self._continuity.decoded(*image.shape[:2])) and stamp_ns is not None:
+                self._gate.accept(stamp_ns)  # the ticks begin anew with this picture
+            step = self.answer_frame(frame)
+            self._continuity.use()
         return step
 
     def _break(self, reason: str) -> bool:
         """Forget the past if there is a reason to, and say it."""
         if reason:
-            self._state = None
+            self.backend.reset()
             self._gate.reset()
             self.on_reset(reason)
         return bool(reason)
@@ -122,17 +142,38 @@ class Engine:
         Returns:
             Curvature and attention.
         """
-        frames = torch.from_numpy(scale(frame[None, None])).to(self.device)  # (1, 1, 3, 80, 160)
-        with torch.inference_mode():
-            output = self._network(frames, self._state)
-        self._state = output.state
-        return Step(float(output.curvature[0, 0]), output.attention[0, 0].cpu().numpy())
+        with self._lock:
+            step = self.answer_frame(frame)
+            self.prepare()
+        return step
+
+    def answer_frame(self, frame: NDArray[np.uint8]) -> Step:
+        """Answer the next frame of a converted drive, as ``answer`` does a picture.
+
+        Args:
+            frame: (80, 160, 3) uint8, HSV.
+
+        Returns:
+            Curvature and attention.
+        """
+        with self._lock:
+            self.backend.prepare()
+            return self.backend.answer(frame)
+
+    def prepare(self) -> None:
+        """Compute what the next answer needs and the next picture has no part in.
+
+        Does nothing where there is nothing to do: it was done, or the past was forgotten since.
+        """
+        with self._lock:
+            self.backend.prepare()
 
     def reset(self) -> None:
         """Forget the past: the next picture is the first of a drive."""
-        self._state = None
-        self._gate.reset()
-        self._continuity = Continuity()
+        with self._lock:
+            self.backend.reset()
+            self._gate.reset()
+            self._continuity = Continuity()
 
     def warm_up(self, steps: int = 3) -> None:
         """Run a few steps, so that the first real one isn't slow, and forget them.
@@ -143,29 +184,3 @@ class Engine:
         for _ in range(steps):
             self.step_frame(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
         self.reset()
-
-
-def find_device(device: str) -> torch.device:
-    """The device of a name.
-
-    Args:
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-
-    Returns:
-        The device.
-
-    Raises:
-        ValueError: If it's no such name, or there is no such device here.
-    """
-    if device == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {device!r}') from error
-    if found.type not in ('cpu', 'cuda'):
-        raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {device!r}')
-    available = torch.cuda.device_count()
-    if found.type == 'cuda' and (found.index or 0) >= available:
-        raise ValueError(f'device must exist, got {device!r} with {available} CUDA devices here')
-    return found
