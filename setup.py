@@ -108,9 +108,9 @@ setup(
     entry_points={
         'console_scripts': [
             'signattn = signattn.cli:main',
-            'drive_node = signattn.nodes.drive_node:main',
-            'overlay_node = signattn.nodes.overlay_node:main',
-            'replay_node = signattn.nodes.replay_node:main',
+            'drive_node = signattn.nodes.__main__:drive_node',
+            'overlay_node = signattn.nodes.__main__:overlay_node',
+            'replay_node = signattn.nodes.__main__:replay_node',
         ],
     },
     zip_safe=False,

@@ -237,7 +237,7 @@ def _node(
     name: str, out: Path, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A node's process, ended on leaving."""
-    command = [sys.executable, '-m', f'signattn.nodes.{name}', '--ros-args']
+    command = [sys.executable, '-m', 'signattn.nodes', name, '--ros-args']
     command += ['--params-file', str(out / NODES), '--disable-external-lib-logs']
     with (out / f'{name}.log').open('wb') as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

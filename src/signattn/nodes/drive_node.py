@@ -457,9 +457,13 @@ def started(load: Callable[[FilePath, str], Engine] = Engine) -> DriveNode:
     Raises:
         NodeError: If it can't be started; the reason was logged.
     """
-    node = DriveNode(load)
-    if not node.start():
-        node.destroy_node()
+    node, began = DriveNode(load), False
+    try:
+        began = node.start()
+    finally:
+        if not began:
+            node.destroy_node()
+    if not began:
         raise NodeError('autostart failed, see above')
     return node
 
