@@ -41,7 +41,8 @@ def test_topics_are_documented(text, bench):
     overlay = bench.add(overlay_node.OverlayNode(context=bench.context))
     ros_own = {'/parameter_events', '/rosout', '/signattn/transition_event'}
     for node in (drive, overlay):
-        for name, types in node.get_publisher_names_and_types_by_node(node.get_name(), '/'):
-            if name not in ros_own:
-                (kind,) = types
-                assert f'| `{name}` | {kind.replace("/msg/", "/")} |' in text
+        for publisher in node.publishers:
+            if publisher.topic_name not in ros_own:
+                package, kind = publisher.msg_type.__module__.split('.')[0], publisher.msg_type
+                row = f'| `{publisher.topic_name}` | {package}/{kind.__name__} |'
+                assert row in text
