@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from signattn.model import Network, NetworkConfig
 from signattn.model.encoder import CELLS
-from signattn.model.gating import ACTING, KINDS, WITHOUT, Gating, gate_figures
+from signattn.model.gating import ACTING, BUDGETED, KINDS, WITHOUT, Gating, gate_figures
 
 LN_3 = math.log(3)
 
@@ -71,6 +71,14 @@ def test_topk_opens_the_cells_of_largest_attention():
     assert products[0, :4, 0].tolist() == [-3.0, 0.0, 1.0, 0.0]
 
 
+def test_soft_topk_shares_attention_out_among_the_open_cells():
+    made = gating('soft_topk', budget=2)
+    products = made(cells(-0.5, 2.0, 0.7), cells(), spread(30.0, 0.1, 10.0))
+    assert_close(products[0, :4, 0], torch.tensor([-0.5 * 150, 0.0, 0.7 * 50, 0.0]))
+    whole = gating('soft_topk', budget=CELLS)(cells(-0.5, 2.0), cells(), spread(30.0, 0.1))
+    assert_close(whole, gating('soft32')(cells(-0.5, 2.0), cells(), spread(30.0, 0.1)))
+
+
 def test_gate_opens_from_its_threshold_on():
     made = gating('gate', threshold=4.0)
     openness = made.openness(spread(4.0 * (1 + 1e-6), 4.0 * (1 - 1e-6), 9.0))
@@ -125,7 +133,7 @@ def test_stochastic_cannot_buy_certainty_by_size():
 # Gradients
 
 
-@pytest.mark.parametrize('kind', ['topk', 'gate', 'ramp', 'stochastic'])
+@pytest.mark.parametrize('kind', ACTING)
 @pytest.mark.parametrize('progress', [0.0, 0.5, 1.0])
 def test_the_gradient_is_that_of_the_relaxed_function(kind, progress):
     """Finite differences of ``relaxed``, with the border of topk held as the docstring says."""
@@ -140,7 +148,7 @@ def test_the_gradient_is_that_of_the_relaxed_function(kind, progress):
     held = log_attention.detach()
 
     def relaxed(at):
-        if kind != 'topk':
+        if kind not in BUDGETED:
             return made.relaxed(at)
         standardised = (at - at.mean()) / at.std(correction=0)
         now = (held - held.mean()) / held.std(correction=0)
@@ -153,6 +161,14 @@ def test_the_gradient_is_that_of_the_relaxed_function(kind, progress):
         away[0, cell] = step
         slope = ((relaxed(held + away) - relaxed(held - away)) * weight).sum() / (2 * step)
         assert_close(log_attention.grad[0, cell], slope, rtol=1e-5, atol=1e-8)
+
+
+def test_a_closed_cell_of_soft_topk_hears_what_it_would_have_said():
+    log_attention = spread(5.0, 3.0, 2.5).requires_grad_()
+    made = gating('soft_topk', budget=2)(cells(), cells(), log_attention)
+    assert made[0, 2, 0] == 0
+    made[0, 2, 0].backward()
+    assert log_attention.grad[0, 2] > 0
 
 
 @pytest.mark.parametrize('kind', ['topk', 'gate'])
@@ -234,8 +250,9 @@ def test_every_weight_of_the_score_learns(kind):
         assert parameter.grad.abs().sum() > 0, name
 
 
-def test_a_closed_cell_says_nothing_not_even_through_the_first_state():
-    made = network('topk', budget=20)
+@pytest.mark.parametrize('kind', BUDGETED)
+def test_a_closed_cell_says_nothing_not_even_through_the_first_state(kind):
+    made = network(kind, budget=20)
     features = torch.randn(1, 2, CELLS, 64, generator=torch.Generator().manual_seed(4))
     attention = torch.full((1, 2, 10, 20), 1e-6)
     attention[:, :, 5, :] = 0.05

@@ -18,7 +18,7 @@ from signattn.cli import main, read_recipe
 from signattn.drive import DriveError, Split
 from signattn.evaluate import EvaluateConfig, evaluate
 from signattn.model import PRESETS, CheckpointError, NetworkConfig, load
-from signattn.model.gating import KINDS
+from signattn.model.gating import ACTING, KINDS
 from signattn.preprocess import Preprocessing
 from signattn.train import Sequences, TrainConfig, train
 from signattn.train import loop as module
@@ -44,7 +44,8 @@ def winding(count=80):
     return 0.01 * np.sin(np.arange(count) / 6)
 
 
-STARTED = {'topk', 'stochastic', 'gate', 'ramp', 'sign_faithful'}
+STARTED = {*ACTING, 'sign_faithful'}
+DENSE = {'sign_faithful': 'sign', 'soft_topk': 'soft32'}
 CPU = Place(torch.device('cpu'))
 
 
@@ -516,7 +517,7 @@ def test_every_recipe_trains(path, parsed, monkeypatch, drive, tmp_path):
             hidden=4,
             encoder_norm='batch',
             dropout=0.0,
-            attention='sign' if path.stem == 'sign_faithful' else 'none_quant',
+            attention=DENSE.get(path.stem, 'none_quant'),
         )
         train([[drive]], tmp_path / 'start', replace(TINY, network=dense))
         options += ['--start', str(tmp_path / 'start' / 'model')]

@@ -10,15 +10,26 @@ from signattn.model.encoder import CELLS
 from signattn.model.quantize import attended_sign, straight_sign
 
 Kind = Literal[
-    'sign', 'none_quant', 'none_float', 'soft', 'soft32', 'topk', 'stochastic', 'gate', 'ramp'
+    'sign',
+    'none_quant',
+    'none_float',
+    'soft',
+    'soft32',
+    'soft_topk',
+    'topk',
+    'stochastic',
+    'gate',
+    'ramp',
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 WITHOUT: tuple[Kind, ...] = ('none_quant', 'none_float')
 """No α at all."""
-FLOAT: tuple[Kind, ...] = ('none_float', 'soft', 'soft32')
+FLOAT: tuple[Kind, ...] = ('none_float', 'soft', 'soft32', 'soft_topk')
 """Features as they are, neither sign nor quantised amplitude."""
-ACTING: tuple[Kind, ...] = ('topk', 'stochastic', 'gate', 'ramp')
-"""α acts on the sign in the forward pass, so that an unattended cell can't speak."""
+ACTING: tuple[Kind, ...] = ('soft_topk', 'topk', 'stochastic', 'gate', 'ramp')
+"""α acts in the forward pass, so that an unattended cell can't speak."""
+BUDGETED: tuple[Kind, ...] = ('soft_topk', 'topk')
+"""Which open an exact number of cells."""
 
 FIRST_BUDGET, FIRST_THRESHOLD, FIRST_GAIN = float(CELLS), 0.5, 1.1
 SOFTEST, HARDEST = 1.0, 0.2
@@ -36,6 +47,8 @@ class Gating(nn.Module):
     ``none_float``  x
     ``soft``        αL x, all 64 channels (Kim and Canny 2017)
     ``soft32``      αL x, 32 channels
+    ``soft_topk``   αL x, 32 channels, for the ``budget`` cells of largest α, whose α is brought
+                    to a sum of 1; else 0
     ``topk``        s(x) Q for the ``budget`` cells of largest α, else 0
     ``gate``        s(x) Q where αL ≥ ``threshold`` and for the best cell, else 0
     ``ramp``        s(x) Q min(1, αL / ``threshold``)
@@ -43,7 +56,7 @@ class Gating(nn.Module):
                     its mean, tanh(``gain`` αL x / 2) Q, when not training
     ==============  ==========================================================
 
-    The last four have a schedule: budget, threshold, gain and the temperature of the surrogate
+    The last five have a schedule: budget, threshold, gain and the temperature of the surrogate
     gradient move from lenient to their own values while ``progress`` goes from 0 to 1. Their α
     stays out of the sign's straight-through gradient.
     """
@@ -53,7 +66,7 @@ class Gating(nn.Module):
 
         Args:
             kind: One of ``KINDS``.
-            budget: Open cells of ``topk``, 1 to 200.
+            budget: Open cells of ``topk`` and ``soft_topk``, 1 to 200.
             threshold: τ of ``gate`` and ``ramp`` on αL, above 0.
             gain: Of ``stochastic``, above 0.
         """
@@ -88,10 +101,18 @@ class Gating(nn.Module):
         if self.kind == 'none_float':
             return signed
         if self.kind in FLOAT:
-            return signed * (log_attention.exp() * CELLS)[..., None]
+            return signed * (self._shares(log_attention) * CELLS)[..., None]
         if self.kind == 'stochastic':
             return self._drawn(signed, log_attention) * amplitude
         return straight_sign(signed) * self.openness(log_attention)[..., None] * amplitude
+
+    def _shares(self, log_attention: Tensor) -> Tensor:
+        """α; where there is a budget shared out among the open cells."""
+        attention = log_attention.exp()
+        if self.kind not in BUDGETED:
+            return attention
+        opened = attention * self.openness(log_attention)
+        return opened / opened.sum(-1, keepdim=True)
 
     def openness(self, log_attention: Tensor) -> Tensor:
         """How far each cell may speak.
@@ -103,7 +124,7 @@ class Gating(nn.Module):
             (..., L) float32 in [0, 1]; 1 for all cells where α doesn't act. Of ``stochastic`` the
             mean sign of a feature of 1. The gradient is that of ``relaxed``.
         """
-        if self.kind == 'topk':
+        if self.kind in BUDGETED:
             best = log_attention.topk(self._now_budget(), dim=-1).indices
             hard = torch.zeros_like(log_attention).scatter(-1, best, 1.0)
         elif self.kind == 'gate':
@@ -120,7 +141,7 @@ class Gating(nn.Module):
     def relaxed(self, log_attention: Tensor) -> Tensor:
         """The smooth function whose gradient ``openness`` has.
 
-        Of ``topk`` σ((s − s_k) / T_g), s being log α standardised over the cells and s_k the
+        With a budget σ((s − s_k) / T_g), s being log α standardised over the cells and s_k the
         k-th largest, held constant; of ``gate`` σ((log αL − log τ) / T_g), in the log domain so
         that closed cells stay alive.
 
@@ -130,7 +151,7 @@ class Gating(nn.Module):
         Returns:
             (..., L) float32 in [0, 1].
         """
-        if self.kind == 'topk':
+        if self.kind in BUDGETED:
             score = standardised(log_attention)
             border = score.topk(self._now_budget(), dim=-1).values[..., -1:].detach()
             return torch.sigmoid((score - border) / self._surrogate_temperature())

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from signattn.model.attention import Attention, Score
 from signattn.model.encoder import CELLS, CHANNELS, COLUMNS, ROWS, Encoder
-from signattn.model.gating import ACTING, FLOAT, KINDS, WITHOUT, Gating, Kind
+from signattn.model.gating import ACTING, BUDGETED, FLOAT, KINDS, WITHOUT, Gating, Kind
 from signattn.model.quantize import quantize
 from signattn.model.recurrence import State, run_lstm, run_lstm_stepwise
 
@@ -53,7 +53,7 @@ _USERS: dict[str, tuple[Kind, ...]] = {
     'learn_range': _QUANTISED,
     'score': _ATTENDING,
     'temperature': _ATTENDING,
-    'budget': ('topk',),
+    'budget': BUDGETED,
     'threshold': ('gate', 'ramp'),
     'gain': ('stochastic',),
 }
@@ -69,7 +69,7 @@ class NetworkConfig:
         attention: What α does to the features; see ``Gating``. ``sign``: the paper's method.
         head: ``gated``: Eq. 10, from the state before the frame. ``kim``: from the state behind
             it and the products, as in the release that goes with Kim and Canny 2017.
-        budget: Open cells of ``topk``, 1 to 200.
+        budget: Open cells of ``topk`` and ``soft_topk``, 1 to 200.
         threshold: τ of ``gate`` and ``ramp``, on α times the number of cells.
         gain: Of ``stochastic``: P(+1) = σ(gain · αL · x).
         split: Where sign and amplitude come from: ``halves`` of the 64 channels (Fig. 3), or both
