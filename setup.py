@@ -18,6 +18,8 @@ ROS_WHEELS = [
     'ros-std-srvs==5.3.6',
 ]
 
+ONNX = ['onnx>=1.16', 'onnxruntime>=1.20']
+
 
 def version() -> str:
     """The version, read from the package without importing it."""
@@ -88,11 +90,13 @@ setup(
             'zstandard>=0.22',
         ],
         'dask': ['distributed>=2024.8'],
+        'onnx': ONNX,
         'dev': [
             # A test starts a cluster of its own.
             'distributed>=2024.8',
             'hypothesis>=6',
             'mypy>=1.13',
+            *ONNX,
             'pandas-stubs',
             'pre-commit>=4',
             # launch_testing of ROS 2 breaks pytest 9.

@@ -118,6 +118,8 @@ RESERVED = {
     'distributed': {'convert'},
     'captum': {'explain'},
     'jsonargparse': {'cli'},
+    'onnx': {'stream'},
+    'onnxruntime': {'stream'},
 }
 VEHICLE = {'torch', 'numpy', 'cv2', 'yaml', 'safetensors'}
 ON_VEHICLE = {
