@@ -156,9 +156,9 @@ def slow_node(options: argparse.Namespace) -> int:
     """The drive node, its network slowed."""
 
     class Slow(Engine):
-        def step_frame(self, frame: np.ndarray) -> Any:
+        def answer_frame(self, frame: np.ndarray) -> Any:
             began_s = time.monotonic()
-            step = super().step_frame(frame)
+            step = super().answer_frame(frame)
             time.sleep(max(0.0, began_s + options.slow_ms / 1000 - time.monotonic()))
             return step
 

@@ -33,8 +33,8 @@ class KnownEngine(Engine):
         super().__init__(known, 'cpu')
         self.seen, self.resets = [], 0
 
-    def step(self, image):
-        super().step(image)
+    def answer(self, image):
+        super().answer(image)
         self.seen.append(image)
         attention = np.zeros((10, 20), np.float32)
         attention[0, 0] = 1

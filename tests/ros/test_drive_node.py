@@ -1,12 +1,17 @@
 """Images in, answers out, on real rclpy."""
 
+import gc
+import itertools
 import math
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 pytestmark = pytest.mark.ros
 pytest.importorskip('rclpy')
@@ -22,6 +27,7 @@ from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
+from signattn.model import Checkpoint, Network, NetworkConfig  # noqa: E402
 from signattn.nodes import drive_node, outputs, overlay_node, replay_node  # noqa: E402
 from signattn.nodes.drive_node import DriveNode  # noqa: E402
 from signattn.nodes.messages import (  # noqa: E402
@@ -31,6 +37,8 @@ from signattn.nodes.messages import (  # noqa: E402
 )
 from signattn.nodes.parameters import NAMES  # noqa: E402
 from signattn.preprocess import NS_PER_S, ImageError, Preprocessing  # noqa: E402
+from signattn.stream import Engine  # noqa: E402
+from signattn.vehicle import load_vehicle  # noqa: E402
 
 START_NS = 1_479_424_215_880_976_321
 TICK_NS = 50_000_000
@@ -151,10 +159,10 @@ def test_an_unusable_image_is_dropped_and_the_node_lives_on(drive, capfd, change
 
 def test_an_image_too_small_for_the_crop_is_dropped(drive, known_engine):
     class Cropping(known_engine):
-        def step(self, image):
+        def answer(self, image):
             if image.shape[0] < 4:
                 raise ImageError('image must be large enough to be cropped')
-            return super().step(image)
+            return super().answer(image)
 
     driven = drive(Cropping())
     driven.send(camera_image(START_NS, picture()[:1]), camera_image(START_NS + TICK_NS))
@@ -300,15 +308,15 @@ def test_lifecycle(drive, bench):
 def test_the_model_is_the_one_that_was_named(bench, known_engine, tmp_path):
     loaded = []
 
-    def load(path, device):
-        loaded.append((path, device))
+    def load(*asked):
+        loaded.append(asked)
         return known_engine()
 
-    values = {'model': str(tmp_path), 'device': 'cpu'}
+    values = {'model': str(tmp_path), 'device': 'cpu', 'backend': 'torch'}
     overrides = [Parameter(name, value=value) for name, value in values.items()]
     node = bench.add(DriveNode(load, context=bench.context, parameter_overrides=overrides))
     assert node.start()
-    assert loaded == [(tmp_path, 'cpu')]
+    assert loaded == [(tmp_path, 'cpu', 'torch')]
 
 
 def run_node(*parameters):
@@ -388,7 +396,7 @@ def test_a_wrong_choice_is_refused(bench):
 
 def test_diagnostics(bench, drive, known_engine):
     engine = known_engine(preprocessing=Preprocessing(aspect_ratio=4 / 3))
-    driven = drive(engine)
+    driven = drive(engine, parameters={'stale_after': 60})
     reports = bench.listen(driven.tester, DiagnosticArray, '/diagnostics')
     # 12.5 images/s of 2:1, and a broken one.
     broken = camera_image(START_NS + 12 * 80_000_000, encoding='thermal16')
@@ -403,7 +411,7 @@ def test_diagnostics(bench, drive, known_engine):
         'aspect ratio must be 1.333 as in training, is 2.000'
     )
     values = {value.key: value.value for value in status.values}
-    for part in ('inference', 'pipeline'):
+    for part in ('inference', 'pipeline', 'preparation'):
         assert 0 < float(values.pop(f'{part} p50 [ms]')) <= float(values.pop(f'{part} p99 [ms]'))
     for percent in (50, 99):  # years
         assert float(values.pop(f'age of the images p{percent} [ms]')) > 1e11
@@ -412,11 +420,13 @@ def test_diagnostics(bench, drive, known_engine):
         'model': 'known',
         'checksum': '0123456789abcdef',
         'device': 'cpu',
+        'back end': 'torch on cpu',
         'rate of the model [Hz]': '20',
         'rate of the camera [Hz]': '12.50',
         'received': '13',
         'answered': '12',
         'skipped': '0',
+        'waited': '0',
         'resets': '0',
         'missed': '0',
         'dropped: unusable': '1',
@@ -433,13 +443,13 @@ def test_diagnostics_without_images(bench):
 
 def test_images_that_came_while_the_network_was_busy_are_counted(drive, known_engine, bench):
     class Busy(known_engine):
-        def step(self, image):
+        def answer(self, image):
             if not self.seen:
                 for i in (1, 2, 3):
                     driven.camera.publish(camera_image(START_NS + i * TICK_NS))
                 # Until the last one is there, which puts the others out of the queue.
                 time.sleep(0.5)
-            return super().step(image)
+            return super().answer(image)
 
     driven = drive(Busy())
     driven.send(camera_image(START_NS))
@@ -448,15 +458,131 @@ def test_images_that_came_while_the_network_was_busy_are_counted(drive, known_en
     assert driven.tally.counts['missed'] == 2
 
 
+def test_the_network_prepares_for_the_next_image_when_the_answer_is_out(
+    drive, known_engine, monkeypatch
+):
+    did, publish = [], outputs.Outputs.publish
+
+    class Noting(known_engine):
+        def answer(self, image):
+            did.append('answer')
+            return super().answer(image)
+
+        def prepare(self):
+            did.append('prepare')
+            super().prepare()
+
+    def noted(*args):
+        did.append('publish')
+        return publish(*args)
+
+    monkeypatch.setattr(outputs.Outputs, 'publish', noted)
+    driven = drive(Noting())
+    driven.send(camera_image(START_NS), camera_image(START_NS + TICK_NS))
+    assert did == 2 * ['answer', 'publish', 'prepare']
+
+
+def test_an_image_that_comes_before_the_network_is_ready_waits_and_is_counted(
+    drive, known_engine, bench
+):
+    class Busy(known_engine):
+        def prepare(self):
+            super().prepare()
+            if len(self.seen) == 1:
+                driven.camera.publish(camera_image(START_NS + TICK_NS))
+                time.sleep(0.3)
+
+    driven = drive(Busy())
+    driven.send(camera_image(START_NS))
+    bench.spin_until(lambda: len(driven.curvatures) == 2)
+    assert driven.tally.counts['waited'] == 1
+    driven.send(camera_image(START_NS + 2 * TICK_NS))
+    assert len(driven.curvatures) == 3
+    assert driven.tally.counts['waited'] == 1
+
+
+def engine_of(seed=0, kind=Engine, *, forgetful=False):
+    torch.manual_seed(seed)
+    network = Network(NetworkConfig(hidden=4)).eval()
+    if forgetful:
+        torch.nn.init.zeros_(network.gate.weight)  # the state has no part in the answer
+    return kind(Checkpoint(network, Preprocessing().to_mapping(), load_vehicle()), 'cpu')
+
+
+def test_the_state_goes_on_behind_an_answer_that_was_not_published(drive):
+    """Of two streams of the same pictures, one has a second answer that comes too late."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 12, 24, 3), np.uint8)
+
+    class Late(Engine):
+        def answer(self, image):
+            limit_s = 0.5 if np.array_equal(image, images[1]) else 60.0
+            driven.node.set_parameters([Parameter('max_age', value=limit_s)])
+            return super().answer(image)
+
+    alone = engine_of()
+    want = [alone.step(image).curvature for image in images]
+    driven = drive(engine_of(kind=Late), parameters={'max_age': 60})
+    now_ns = driven.node.get_clock().now().nanoseconds - NS_PER_S
+    for i, image in enumerate(images):
+        driven.send(camera_image(now_ns + i * TICK_NS, image))
+        driven.node.set_parameters([Parameter('max_age', value=60.0)])
+    got = [message.vector.z for message in driven.curvatures]
+    assert driven.tally.dropped == {'too late': 1}
+    assert got == pytest.approx([want[0], want[2]], abs=1e-7)
+
+
+def test_what_is_loaded_is_no_garbage_to_look_through_while_it_drives(bench):
+    node = bench.drive_node()
+    assert gc.get_freeze_count() > 0
+    assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
+    assert gc.get_freeze_count() == 0
+
+
+def test_models_are_switched_and_reset_from_other_threads_while_images_come(drive, bench):
+    """Of networks that forget, and pictures all alike, each answer is known."""
+    engines = [engine_of(seed, forgetful=True) for seed in (0, 1)]
+    answers = [engine.step(picture()).curvature for engine in engines]
+    driven = drive(engines[0])
+    node, done = driven.node, threading.Event()
+    loads = itertools.cycle([engines[1], engines[0]])
+    node._load = lambda *_: next(loads)
+
+    def switch():
+        for _ in range(6):
+            for step in ('deactivate', 'cleanup', 'configure', 'activate'):
+                yield getattr(node, f'trigger_{step}')()
+            time.sleep(0.05)
+        done.set()
+
+    def reset():
+        while not done.is_set():
+            yield node._on_reset_request(Trigger.Request(), Trigger.Response()).message
+            time.sleep(0.002)
+
+    with ThreadPoolExecutor(2) as pool:
+        switched, told = pool.submit(lambda: {*switch()}), pool.submit(lambda: {*reset()})
+        for i in itertools.count():
+            driven.camera.publish(camera_image(START_NS + i * TICK_NS))
+            bench.spin_for(0.002)
+            if done.is_set():
+                break
+        assert switched.result() == {TransitionCallbackReturn.SUCCESS}
+        assert 'state reset' in told.result()
+    got = np.array([message.vector.z for message in driven.curvatures])
+    assert np.abs(got[:, None] - answers).min(1).max() < 1e-9
+    assert node._tally.dropped == {}
+
+
 # Answers that must not be published
 
 
 def test_an_answer_that_comes_too_late_is_not_published(drive, known_engine):
     class Slow(known_engine):
-        def step(self, image):
+        def answer(self, image):
             # As if half a second had passed: the image is a second old.
             driven.node.set_parameters([Parameter('max_age', value=0.5)])
-            return super().step(image)
+            return super().answer(image)
 
     driven = drive(Slow(), parameters={'max_age': 60})
     now_ns = driven.node.get_clock().now().nanoseconds
@@ -468,8 +594,8 @@ def test_an_answer_that_comes_too_late_is_not_published(drive, known_engine):
 
 def test_an_answer_that_is_no_number_is_not_published_and_forgotten(drive, known_engine):
     class Broken(known_engine):
-        def step(self, image):
-            step = super().step(image)
+        def answer(self, image):
+            step = super().answer(image)
             return step._replace(curvature=math.nan) if len(self.seen) == 1 else step
 
     driven = drive(Broken())

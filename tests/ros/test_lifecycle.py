@@ -197,11 +197,11 @@ def failing(bench, known_engine):
             failing = self
 
             class Engine(known_engine):
-                def step(self, image):
+                def answer(self, image):
                     if failing.errors:
                         make = failing.errors.pop(0)
                         raise make()
-                    return super().step(image)
+                    return super().answer(image)
 
             engine = Engine()
             self.engines.append(weakref.ref(engine))
@@ -290,7 +290,7 @@ from signattn.stream import Engine
 from std_msgs.msg import Header
 
 class Broken(Engine):
-    def step(self, image):
+    def answer(self, image):
         raise RuntimeError('CUDA error: an illegal memory access was encountered')
 
 def make():

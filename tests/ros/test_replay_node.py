@@ -46,9 +46,9 @@ class SpyEngine(Engine):
         )
         self.frames = []
 
-    def step_frame(self, frame):
+    def answer_frame(self, frame):
         self.frames.append(frame)
-        return super().step_frame(frame)
+        return super().answer_frame(frame)
 
 
 def write_bag(path, kind, count=3):

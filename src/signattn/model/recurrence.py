@@ -88,7 +88,7 @@ def run_lstm(cell: nn.LSTMCell, inputs: Tensor, state: State) -> tuple[Tensor, T
     hidden, memory = [state[0]], [state[1]]
     # Unbound once: the gradient of indexing in the loop would be as large as all steps.
     for step_gates in gates.unbind(1):
-        state = _step(from_h(step_gates, state[0]), state[1])
+        state = lstm_step(from_h(step_gates, state[0]), state[1])
         hidden.append(state[0])
         memory.append(state[1])
     return torch.stack(hidden, 1), torch.stack(memory, 1), state
@@ -114,14 +114,22 @@ def run_lstm_stepwise(
     inputs, hidden, memory = list[Tensor](), [state[0]], [state[1]]
     for step_gates in gates.unbind(1):
         inputs.append(make(state[0]))
-        state = _step(from_h(from_x(step_gates, inputs[-1]), state[0]), state[1])
+        state = lstm_step(from_h(from_x(step_gates, inputs[-1]), state[0]), state[1])
         hidden.append(state[0])
         memory.append(state[1])
     return torch.stack(inputs, 1), torch.stack(hidden, 1), torch.stack(memory, 1), state
 
 
-def _step(gates: Tensor, c: Tensor) -> State:
-    """State behind a step, from what goes into its gates and the memory before it."""
+def lstm_step(gates: Tensor, c: Tensor) -> State:
+    """State behind a step.
+
+    Args:
+        gates: (B, 4·hidden) float32, what goes into them, in the order of ``nn.LSTMCell``.
+        c: (B, hidden) float32, the memory before the step.
+
+    Returns:
+        (h, c), each (B, hidden).
+    """
     write, keep, new, show = gates.chunk(4, 1)
     c = torch.sigmoid(keep) * c + torch.sigmoid(write) * torch.tanh(new)
     return torch.sigmoid(show) * torch.tanh(c), c

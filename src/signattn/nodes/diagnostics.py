@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from signattn.nodes.tally import INFERENCE, PIPELINE, Tally
+from signattn.nodes.tally import INFERENCE, PIPELINE, PREPARATION, Tally
 from signattn.stream import Engine
 
 STRANGE_AGE_S = 60.0
@@ -148,11 +148,12 @@ def values(tally: Tally, engine: Engine | None) -> Iterator[tuple[str, str]]:
         yield 'model', engine.name
         yield 'checksum', engine.checksum
         yield 'device', str(engine.device)
+        yield 'back end', engine.backend.name
         yield 'rate of the model [Hz]', f'{engine.preprocessing.rate_hz:g}'
     yield 'rate of the camera [Hz]', _shown(tally.camera_hz())
     for percent in (50, 99):
         yield f'age of the images p{percent} [ms]', _shown(tally.age_ms(percent))
-    for part in (INFERENCE, PIPELINE):
+    for part in (INFERENCE, PIPELINE, PREPARATION):
         for percent in (50, 99):
             yield f'{part} p{percent} [ms]', _shown(tally.latency_ms(part, percent))
     for key, count in tally.counts.items():

@@ -1,13 +1,17 @@
 """The node that runs on the vehicle: camera images in, curvature and attention out."""
 
 import dataclasses
+import functools
+import gc
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, TypeVar, cast
 
+import cv2
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockChange, JumpHandle, JumpThreshold, TimeJump
@@ -33,7 +37,7 @@ from signattn.nodes.tally import Tally
 from signattn.nodes.transitions import refuse_wrong_transitions, reported
 from signattn.preprocess import NS_PER_S, ImageError
 from signattn.share import share_path
-from signattn.stream import Engine, Step
+from signattn.stream import BackendName, Engine, Step
 from signattn.vehicle import Vehicle, load_vehicle
 
 NAME = 'signattn'
@@ -42,19 +46,51 @@ REPORT_EVERY_S, WATCH_EVERY_S = 1.0, 0.1
 DEMO = 'demo'
 
 
+Load = Callable[[FilePath, str, BackendName], Engine]
+"""An engine from a checkpoint's folder, the name of a device, and that of a back end."""
+
+
+Method = TypeVar('Method', bound=Callable[..., Any])
+
+
+def exclusive(method: Method) -> Method:
+    """Let no two of a node's methods run at a time, whatever threads call them.
+
+    Args:
+        method: One that uses what others replace.
+
+    Returns:
+        The guarded method.
+    """
+
+    @functools.wraps(method)
+    def guarded(node: 'DriveNode', *args: Any) -> Any:
+        with node.lock:
+            return method(node, *args)
+
+    return cast('Method', guarded)
+
+
 class DriveNode(LifecycleNode):
-    """A managed node around the engine."""
+    """A managed node around the engine.
+
+    Executors of several threads may run it, and transitions may be asked for by any thread.
+
+    Attributes:
+        lock: Held by whoever is at work.
+    """
 
     _jumps: JumpHandle | None = None  # before __init__ is through, which may end in between
 
-    def __init__(self, load: Callable[[FilePath, str], Engine] = Engine, **kwargs: Any) -> None:
+    def __init__(self, load: Load = Engine, **kwargs: Any) -> None:
         """Declare parameters; models are loaded by configure.
 
         Args:
-            load: Makes the engine from the checkpoint's folder and the device.
+            load: Makes the engine.
             **kwargs: For rclpy's Node: context, namespace, parameter_overrides, cli_args.
         """
         super().__init__(NAME, **kwargs)
+        self.lock = threading.RLock()
         declare(self, PARAMETERS)
         refuse_wrong_transitions(self)
         self._load = load
@@ -67,6 +103,7 @@ class DriveNode(LifecycleNode):
         self._limiter = Limiter()
         self._last_stamp_ns: int | None = None
         self._last_answer: tuple[Header, Step] | None = None
+        self._ready_ns = 0
         self._warned_s: dict[str, float] = {}
         self._failure = ''
         self._lost_device = ''
@@ -86,6 +123,7 @@ class DriveNode(LifecycleNode):
         """Give everything back."""
         if self._jumps is not None:
             self._jumps.unregister()
+        gc.unfreeze()
         super().destroy_node()
 
     # Lifecycle
@@ -114,12 +152,16 @@ class DriveNode(LifecycleNode):
             self._lost_device = self._failure
 
     @reported
+    @exclusive
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, warm it up, and advertise the outputs."""
         model, vehicle = text(self, 'model'), text(self, 'vehicle')
-        torch.set_num_threads(int(number(self, 'threads')))
+        threads = int(number(self, 'threads'))
+        torch.set_num_threads(threads)
+        cv2.setNumThreads(threads)
         path = FilePath(model) if model else share_path('models/demo')
-        engine = self._load(path, text(self, 'device'))
+        backend = cast('BackendName', text(self, 'backend'))
+        engine = self._load(path, text(self, 'device'), backend)
         engine.warm_up()
         engine.on_reset = self._note_reset
         self._vehicle = load_vehicle(vehicle) if vehicle else engine.vehicle
@@ -131,10 +173,12 @@ class DriveNode(LifecycleNode):
             self._release()
             raise
         self._failure = ''
-        self.get_logger().info(f'{engine.name} ({engine.checksum[:12]}) on {engine.device}')
+        runs = engine.backend.name
+        self.get_logger().info(f'{engine.name} ({engine.checksum[:12]}), {runs}')
         return super().on_configure(state)
 
     @reported
+    @exclusive
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Accept frames, with a fresh state."""
         self._require_engine().reset()
@@ -142,6 +186,8 @@ class DriveNode(LifecycleNode):
         self._last_stamp_ns = self._last_answer = None
         self._tally.restart()
         self._failure = ''
+        # What is loaded stays: to look through it for garbage would hold an image up.
+        gc.freeze()
         try:
             self._subscribe()
         except Exception:
@@ -150,6 +196,7 @@ class DriveNode(LifecycleNode):
         return super().on_activate(state)
 
     @reported
+    @exclusive
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Fall silent."""
         self._unsubscribe()
@@ -157,18 +204,21 @@ class DriveNode(LifecycleNode):
         return TransitionCallbackReturn.ERROR if self._failure else result
 
     @reported
+    @exclusive
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give back the model and what it occupies."""
         self._release()
         return super().on_cleanup(state)
 
     @reported
+    @exclusive
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give everything back, from whatever state."""
         self._release()
         return super().on_shutdown(state)
 
     @reported
+    @exclusive
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give everything back and be unconfigured."""
         self._release()
@@ -205,6 +255,7 @@ class DriveNode(LifecycleNode):
             self._subscription = None
 
     def _release(self) -> None:
+        gc.unfreeze()
         self._unsubscribe()
         if self._outputs is not None:
             self._outputs.destroy()
@@ -214,6 +265,7 @@ class DriveNode(LifecycleNode):
 
     # Images
 
+    @exclusive
     def _on_image(self, message: Image | CompressedImage, info: Mapping[str, Any]) -> None:
         if self._subscription is None:  # it was on its way when the node was deactivated
             return
@@ -221,7 +273,7 @@ class DriveNode(LifecycleNode):
         if number_sent is not None and self._cameras() == 1:
             self._tally.follow(number_sent)
         try:
-            self._take(message)
+            self._take(message, info)
         except Exception as error:  # an image must not end the node
             if is_device_lost(error):
                 raise NodeError(f'the device is lost: {error}') from error
@@ -237,7 +289,7 @@ class DriveNode(LifecycleNode):
         self.get_logger().error(f'{failure}; configure the node again, and activate it')
         self.trigger_deactivate()
 
-    def _take(self, message: Image | CompressedImage) -> None:
+    def _take(self, message: Image | CompressedImage, info: Mapping[str, Any]) -> None:
         arrived_ns = time.monotonic_ns()
         engine = self._require_engine()
         header = self._stamped(message.header)
@@ -252,12 +304,14 @@ class DriveNode(LifecycleNode):
         if not engine.accepts(stamp_ns, header.frame_id, gap_s):
             self._tally.counts['skipped'] += 1
             return
+        # Both by the clock of the machine, as the middleware has it.
+        self._tally.counts['waited'] += info.get('received_timestamp', 0) < self._ready_ns
         try:
             image = rgb_image(message)
             height, width = image.shape[:2]
             self._tally.aspect_ratio = width / height
             began_ns = time.monotonic_ns()
-            step = engine.step(image)
+            step = engine.answer(image)
         except ImageError as error:
             self._drop('unusable', f'image of stamp {stamp_ns} can not be used: {error}')
             return
@@ -266,6 +320,14 @@ class DriveNode(LifecycleNode):
             step = self._limited(step, stamp_ns)
             self._tally.answer(self._publish(header, step) - arrived_ns, inference_ns)
             self._last_answer = header, step
+        self._prepare(engine)
+
+    def _prepare(self, engine: Engine) -> None:
+        """Have the network ready for the next image, now that the answer is out."""
+        began_ns = time.monotonic_ns()
+        engine.prepare()
+        self._tally.prepare(time.monotonic_ns() - began_ns)
+        self._ready_ns = time.time_ns()
 
     def _stamped(self, header: Header) -> Header:
         if nanoseconds(header.stamp) == 0:
@@ -372,6 +434,7 @@ class DriveNode(LifecycleNode):
         self._last_stamp_ns = None
         self._note_reset(reason)
 
+    @exclusive
     def _on_clock_jump(self, jump: TimeJump) -> None:
         if self._subscription is None:
             return
@@ -381,6 +444,7 @@ class DriveNode(LifecycleNode):
         elif self._last_stamp_ns is not None and self._age_s(self._last_stamp_ns) < 0:
             self._reset(f'the clock went back by {-jump.delta.nanoseconds / NS_PER_S:.3f} s')
 
+    @exclusive
     def _on_reset_request(self, _: Trigger.Request, answer: Trigger.Response) -> Trigger.Response:
         answer.success = self._subscription is not None
         if answer.success:
@@ -413,6 +477,7 @@ class DriveNode(LifecycleNode):
         if self._engine.name == DEMO and not recorded:
             yield DiagnosticStatus.WARN, 'the demo model must not drive a car: name another model'
 
+    @exclusive
     def _watch(self) -> None:
         """End the process when its device is lost, and say at once that something is worse."""
         if self._lost_device:
@@ -420,6 +485,7 @@ class DriveNode(LifecycleNode):
         if worst(self._problems()) > self._level:
             self._report()
 
+    @exclusive
     def _report(self) -> None:
         name, state = self.get_fully_qualified_name(), self._state()
         shown = [('state', state), *values(self._tally, self._engine)]
@@ -448,11 +514,11 @@ def main(args: list[str] | None = None) -> int:
     return run(NAME, started, args=args)
 
 
-def started(load: Callable[[FilePath, str], Engine] = Engine) -> DriveNode:
+def started(load: Load = Engine) -> DriveNode:
     """A drive node that is configured and active, if it's to start by itself.
 
     Args:
-        load: Makes the engine from the checkpoint's folder and the device.
+        load: Makes the engine.
 
     Raises:
         NodeError: If it can't be started; the reason was logged.

@@ -1,26 +1,28 @@
 """Parameters of the drive node."""
 
-from signattn.nodes.parameters import NodeParameter
+from signattn.nodes.parameters import IMAGE_TRANSPORT, NodeParameter
 from signattn.nodes.speed import SPEED_TYPE
+from signattn.stream import BACKENDS
 
 PARAMETERS = (
     NodeParameter('autostart', True, 'Configure and activate at start, without a manager.'),
     NodeParameter('model', '', 'Folder of the checkpoint; empty for the shipped demo model.'),
     NodeParameter('device', 'auto', 'Where the network runs: auto, cpu, cuda or cuda:N.'),
     NodeParameter(
+        'backend',
+        'auto',
+        'What runs the network; auto takes what suits this machine, and the log says which.',
+        choices=BACKENDS,
+    ),
+    NodeParameter(
         'threads',
         1,
-        'CPU threads of the network. More gain little for one image at a time, and make it wait '
-        'for every one of them where other programs want the cores.',
+        'CPU threads of the network and of OpenCV. More help a network of the size of the paper, '
+        'where the cores are free; where other programs want them, an image waits for the last.',
         lower=1,
         upper=64,
     ),
-    NodeParameter(
-        'image_transport',
-        'raw',
-        'raw: the topic image. compressed: the resolved name of image + /compressed.',
-        choices=('raw', 'compressed'),
-    ),
+    IMAGE_TRANSPORT,
     NodeParameter(
         'max_age',
         0.5,

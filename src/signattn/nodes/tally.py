@@ -7,7 +7,7 @@ import numpy as np
 
 NS_PER_S = 1_000_000_000
 _KEPT = 1000
-PIPELINE, INFERENCE = 'pipeline', 'inference'
+PIPELINE, INFERENCE, PREPARATION = 'pipeline', 'inference', 'preparation'
 
 
 class Tally:
@@ -15,8 +15,9 @@ class Tally:
 
     Attributes:
         counts: How many frames were ``received``, ``answered`` and ``skipped`` (by the rate of the
-            model), how many ``resets`` of the state there were; where the middleware numbers
-            the frames, how many were sent and never seen here: ``missed``.
+            model), how many ``waited`` because they came before the network was ready for them,
+            how many ``resets`` of the state there were; where the middleware numbers the frames,
+            how many were sent and never seen here: ``missed``.
         dropped: How many frames couldn't be used, for each reason.
         limited: How many answers each safety limit acted on.
         ages_s: Ages of the last frames when they came, s.
@@ -25,7 +26,8 @@ class Tally:
 
     def __init__(self) -> None:
         """Start at zero."""
-        self.counts = Counter({'received': 0, 'answered': 0, 'skipped': 0, 'resets': 0})
+        names = ('received', 'answered', 'skipped', 'waited', 'resets')
+        self.counts = Counter(dict.fromkeys(names, 0))
         self.dropped: Counter[str] = Counter()
         self.aspect_ratio = 0.0
         self._dropped_since: Counter[str] = Counter()
@@ -34,7 +36,7 @@ class Tally:
         self.ages_s: deque[float] = deque(maxlen=_KEPT)
         self._limited_ns: dict[str, int] = {}
         self._latencies_ms: dict[str, deque[float]] = {
-            part: deque(maxlen=_KEPT) for part in (PIPELINE, INFERENCE)
+            part: deque(maxlen=_KEPT) for part in (PIPELINE, INFERENCE, PREPARATION)
         }
         self._stamps_ns: deque[int] = deque(maxlen=100)
         self._paused = False
@@ -98,6 +100,14 @@ class Tally:
         self._latencies_ms[PIPELINE].append(pipeline_ns / 1e6)
         self._latencies_ms[INFERENCE].append(inference_ns / 1e6)
 
+    def prepare(self, took_ns: int) -> None:
+        """Note how long it took after an answer until the network was ready for the next frame.
+
+        Args:
+            took_ns: ns.
+        """
+        self._latencies_ms[PREPARATION].append(took_ns / 1e6)
+
     def limit(self, name: str, now_ns: int) -> None:
         """Count an answer that a safety limit changed.
 
@@ -144,7 +154,7 @@ class Tally:
         """Percentile of the last 1,000 latencies, ms; None before the first.
 
         Args:
-            part: ``pipeline`` or ``inference``.
+            part: ``pipeline``, ``inference`` or ``preparation``.
             percent: 50 for the median.
         """
         return _percentile(self._latencies_ms[part], percent)

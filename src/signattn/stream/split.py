@@ -75,7 +75,10 @@ class SplitStep(nn.Module):
         super().__init__()
         self.network = network.eval()
         self.kim = network.last is not None
-        self.encoder = _folded(network.encoder.layers)
+        # A back end may put its own in their places.
+        self.encoder: nn.Module = _folded(network.encoder.layers)
+        self.lstm: nn.Module = network.lstm
+        self.gate: nn.Module = network.gate
         readout, bias = _readout(network)
         self.readout: Tensor
         self.bias: Tensor
@@ -131,7 +134,7 @@ class SplitStep(nn.Module):
         h, c = prepared.h, prepared.c
         curvature = functional.linear(products, prepared.readout, self.bias)
         if self.kim:
-            h, c = self.network.lstm(products, (h, c))
+            h, c = self.lstm(products, (h, c))
             curvature = curvature + functional.linear(h, self.from_behind)
         return Answer(curvature, log_attention.exp(), products, h, c)
 
@@ -146,7 +149,7 @@ class SplitStep(nn.Module):
         """
         state: State = (answer.h, answer.c)
         if not self.kim:
-            state = self.network.lstm(answer.products, state)
+            state = self.lstm(answer.products, state)
         return self._ready(*state)
 
     def _ready(self, h: Tensor, c: Tensor) -> Prepared:
@@ -154,14 +157,20 @@ class SplitStep(nn.Module):
         recurrent = h[:, :0] if attention is None else attention.from_state(h)
         if self.kim:
             return Prepared(h, c, self.readout, recurrent)
-        return Prepared(h, c, torch.sigmoid(self.network.gate(h)) * self.readout, recurrent)
+        return Prepared(h, c, torch.sigmoid(self.gate(h)) * self.readout, recurrent)
 
     def _attend(self, features: Tensor, recurrent: Tensor) -> Tensor:
         """Log α, (1, L); uniform where the network has no attention."""
         attention = self.network.attention
         if attention is None:
             return features.new_full(features.shape[:2], -math.log(CELLS))
-        return attention.attend(attention.project(features), recurrent)
+        if attention.to_score is None:
+            return attention.attend(attention.project(features), recurrent)
+        # The same, with the state's part added where the bias is.
+        projection = attention.from_features
+        inner = functional.linear(features, projection.weight, projection.bias + recurrent[0])
+        score: Tensor = attention.to_score(torch.tanh(inner)).squeeze(-1)
+        return torch.log_softmax(score / attention.temperature, -1)
 
     def _products(self, features: Tensor, log_attention: Tensor) -> Tensor:
         """x̂, (1, L·C)."""

@@ -1,0 +1,81 @@
+"""The back end of torch against the network."""
+
+import numpy as np
+import pytest
+import torch
+
+from signattn.model import Network, NetworkConfig
+from signattn.preprocess import scale
+from signattn.stream import eager
+from signattn.stream.eager import EagerBackend
+
+
+def network(**config):
+    torch.manual_seed(0)
+    drawn = Network(NetworkConfig(hidden=32, **config)).eval()
+    with torch.no_grad():
+        drawn.curvature_scale.fill_(0.01)
+    return drawn
+
+
+def frames(count):
+    return np.random.default_rng(0).integers(0, 180, (count, 80, 160, 3), np.uint8)
+
+
+def stream(backend, pictures):
+    steps = []
+    for picture in pictures:
+        steps.append(backend.answer(picture))
+        backend.prepare()
+    return np.array([step.curvature for step in steps]), np.stack([s.attention for s in steps])
+
+
+def refuse(*_):
+    raise RuntimeError('not on this machine')
+
+
+@pytest.mark.parametrize('lacks', ['nothing', 'convolutions', 'oneDNN'])
+@pytest.mark.parametrize('config', [{}, {'head': 'kim'}, {'encoder_norm': 'batch'}], ids=str)
+def test_it_says_what_the_network_says(monkeypatch, config, lacks):
+    if lacks == 'convolutions':
+        monkeypatch.setattr(eager, 'PackedEncoder', refuse)
+    if lacks == 'oneDNN':
+        monkeypatch.setattr(torch.backends.mkldnn, 'is_available', lambda: False)
+    pictures, whole = frames(5), network(**config)
+    with torch.no_grad():
+        want = whole(torch.from_numpy(scale(pictures[None])))
+    curvature, attention = stream(EagerBackend(whole, torch.device('cpu')), pictures)
+    np.testing.assert_allclose(curvature, want.curvature[0].numpy(), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(attention, want.attention[0].numpy(), rtol=0, atol=1e-5)
+    assert np.std(curvature) > 1e-4
+
+
+def test_answers_stay_as_they_are():
+    backend, pictures = EagerBackend(network(), torch.device('cpu')), frames(3)
+    first = backend.answer(pictures[0])
+    copy = first.attention.copy()
+    backend.prepare()
+    stream(backend, pictures[1:])
+    np.testing.assert_array_equal(first.attention, copy)
+
+
+def test_a_reset_between_answer_and_preparation_forgets_both():
+    backend, pictures = EagerBackend(network(), torch.device('cpu')), frames(2)
+    want = backend.answer(pictures[1]).curvature
+    backend.reset()
+    backend.answer(pictures[0])
+    backend.reset()
+    backend.prepare()
+    assert backend.answer(pictures[1]).curvature == want
+
+
+def test_preparing_twice_is_preparing_once():
+    backend, pictures = EagerBackend(network(), torch.device('cpu')), frames(3)
+    want, _ = stream(backend, pictures)
+    backend.reset()
+    got = []
+    for picture in pictures:
+        got.append(backend.answer(picture).curvature)
+        backend.prepare()
+        backend.prepare()
+    assert got == want.tolist()
