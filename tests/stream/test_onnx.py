@@ -152,8 +152,8 @@ def test_a_feature_of_nothing_counts_as_positive():
 
 
 def test_the_name_tells_what_runs_where():
-    assert OnnxBackend(network(), CPU).name == 'onnx on cpu (CPU, fp32, 1 threads)'
-    assert OnnxBackend(network(), CPU, 'int8').name == 'onnx on cpu (CPU, int8, 1 threads)'
+    assert OnnxBackend(network(), CPU).name == 'onnx on cpu (CPU, fp32, threads: 1)'
+    assert OnnxBackend(network(), CPU, 'int8').name == 'onnx on cpu (CPU, int8, threads: 1)'
 
 
 def test_int8_weights_are_a_quarter_as_large():

@@ -5,8 +5,10 @@ from typing import Literal, NamedTuple, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-BackendName = Literal['auto', 'torch']
+BackendName = Literal['auto', 'torch', 'onnx']
 BACKENDS: tuple[BackendName, ...] = get_args(BackendName)
+Weights = Literal['fp32', 'int8']
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 
 
 class Step(NamedTuple):

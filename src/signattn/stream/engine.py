@@ -17,7 +17,7 @@ from signattn.preprocess import (
     RateGate,
     network_input,
 )
-from signattn.stream.backend import BackendName, Step
+from signattn.stream.backend import BackendName, Step, Weights
 from signattn.stream.choose import choose_backend
 from signattn.stream.device import find_device
 
@@ -40,14 +40,17 @@ class Engine:
         self,
         model: str | Path | Checkpoint,
         device: str = 'auto',
-        backend: BackendName = 'auto',
+        backend: BackendName = 'torch',
+        weights: Weights = 'fp32',
     ) -> None:
         """Load a model.
 
         Args:
             model: A checkpoint, or its folder. The engine takes its network for itself.
             device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-            backend: What runs the network; see ``choose_backend``.
+            backend: What runs the network; see ``choose_backend``. With ``auto`` the last bits
+                are those of what was quicker at the time.
+            weights: ``fp32``, or ``int8`` for those of LSTM and gate.
 
         Raises:
             CheckpointError: If the checkpoint can't be used.
@@ -61,7 +64,7 @@ class Engine:
         self.vehicle = checkpoint.vehicle
         self.training = checkpoint.training
         self.preprocessing = Preprocessing.from_mapping(checkpoint.preprocessing)
-        self.backend = choose_backend(checkpoint.network, backend, self.device)
+        self.backend = choose_backend(checkpoint.network, backend, self.device, weights)
         self._gate = RateGate(self.preprocessing.rate_hz)
         self._continuity = Continuity()
         self._lock = threading.RLock()

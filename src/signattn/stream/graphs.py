@@ -1,7 +1,7 @@
 """The split step as ONNX models."""
 
 import math
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,10 @@ from signattn.model import Network
 from signattn.model.encoder import CELLS, CHANNELS
 from signattn.model.gating import ACTING, BUDGETED, FLOAT
 from signattn.preprocess import HEIGHT, WIDTH
+from signattn.stream.backend import WEIGHTS, Weights
 from signattn.stream.fragment import Fragment, make_model
 from signattn.stream.integers import LARGEST, linear_int8
 from signattn.stream.split import SplitStep
-
-Weights = Literal['fp32', 'int8']
-WEIGHTS: tuple[Weights, ...] = ('fp32', 'int8')
 
 _WHOLE = ('sign', 'none_quant', 'topk', 'gate')
 """Kinds of attention whose products are ± a level, or 0."""

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from signattn.model import Network
 from signattn.model.encoder import COLUMNS, ROWS
-from signattn.stream.backend import Step
-from signattn.stream.graphs import StepModels, Weights, readout_of, step_models
+from signattn.stream.backend import Step, Weights
+from signattn.stream.graphs import StepModels, readout_of, step_models
 from signattn.stream.split import SplitStep
 
 _ON_GPU = ('TensorrtExecutionProvider', 'CUDAExecutionProvider')
+_ON_CPU = ('CPUExecutionProvider',)
 _ERRORS_ONLY = 3
 
 
@@ -38,8 +39,16 @@ class OnnxBackend:
         """
         if weights != 'fp32' and device.type != 'cpu':
             raise ValueError(f'weights must be fp32 on {device}, got {weights!r}')
+        providers = providers_on(device)
+        if not providers:
+            there = onnxruntime.get_available_providers()
+            raise ValueError(
+                f'onnxruntime must have one of {_ON_GPU} for {device}, got {there}: install '
+                'onnxruntime-gpu, or set the device to cpu'
+            )
         network = network.cpu()
-        providers = _providers(device)
+        # What a GPU's can't do the CPU's does.
+        providers = list(dict.fromkeys([*providers, *_ON_CPU]))
         models = step_models(network, weights)
         self._sessions = {
             name: _Session(model, providers, device)
@@ -47,7 +56,7 @@ class OnnxBackend:
         }
         # Which one it became: a GPU's may have refused.
         ran_by = self._sessions['answer'].provider.removesuffix('ExecutionProvider')
-        threads = f', {torch.get_num_threads()} threads' if device.type == 'cpu' else ''
+        threads = f', threads: {torch.get_num_threads()}' if device.type == 'cpu' else ''
         self.name = f'onnx on {device} ({ran_by}, {weights}{threads})'
         self._kim = network.last is not None
         # With the head of Kim and Canny nothing else weighs the products.
@@ -125,13 +134,15 @@ def _value(array: NDArray[Any]) -> Any:
     return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
 
 
-def _providers(device: torch.device) -> list[str]:
-    """What ONNX Runtime has for a device, the best first."""
+def providers_on(device: torch.device) -> list[str]:
+    """What ONNX Runtime has for a device.
+
+    Args:
+        device: A CPU or GPU.
+
+    Returns:
+        Names of execution providers, the best first.
+    """
+    wanted = _ON_GPU if device.type == 'cuda' else _ON_CPU
     there = onnxruntime.get_available_providers()
-    on_gpu = [name for name in _ON_GPU if name in there] if device.type == 'cuda' else []
-    if device.type == 'cuda' and not on_gpu:
-        raise ValueError(
-            f'onnxruntime must have one of {_ON_GPU} for {device}, got {there}: install '
-            'onnxruntime-gpu, or set the device to cpu'
-        )
-    return [*on_gpu, 'CPUExecutionProvider']
+    return [name for name in wanted if name in there]
