@@ -37,7 +37,7 @@ from signattn.nodes.tally import Tally
 from signattn.nodes.transitions import refuse_wrong_transitions, reported
 from signattn.preprocess import NS_PER_S, ImageError
 from signattn.share import share_path
-from signattn.stream import BackendName, Engine, Step
+from signattn.stream import BackendName, Engine, Step, Weights
 from signattn.vehicle import Vehicle, load_vehicle
 
 NAME = 'signattn'
@@ -46,8 +46,8 @@ REPORT_EVERY_S, WATCH_EVERY_S = 1.0, 0.1
 DEMO = 'demo'
 
 
-Load = Callable[[FilePath, str, BackendName], Engine]
-"""An engine from a checkpoint's folder, the name of a device, and that of a back end."""
+Load = Callable[[FilePath, str, BackendName, Weights], Engine]
+"""An engine from a checkpoint's folder, the name of a device, a back end, and its weights."""
 
 
 Method = TypeVar('Method', bound=Callable[..., Any])
@@ -161,7 +161,8 @@ class DriveNode(LifecycleNode):
         cv2.setNumThreads(threads)
         path = FilePath(model) if model else share_path('models/demo')
         backend = cast('BackendName', text(self, 'backend'))
-        engine = self._load(path, text(self, 'device'), backend)
+        weights = cast('Weights', text(self, 'weights'))
+        engine = self._load(path, text(self, 'device'), backend, weights)
         engine.warm_up()
         engine.on_reset = self._note_reset
         self._vehicle = load_vehicle(vehicle) if vehicle else engine.vehicle
@@ -269,25 +270,25 @@ class DriveNode(LifecycleNode):
     def _on_image(self, message: Image | CompressedImage, info: Mapping[str, Any]) -> None:
         if self._subscription is None:  # it was on its way when the node was deactivated
             return
-        number_sent = info.get('publication_sequence_number')
-        if number_sent is not None and self._cameras() == 1:
-            self._tally.follow(number_sent)
+        failure = ''
         try:
             self._take(message, info)
         except Exception as error:  # an image must not end the node
             if is_device_lost(error):
                 raise NodeError(f'the device is lost: {error}') from error
-            if not is_out_of_memory(error):
+            if is_out_of_memory(error):
+                failure = f'out of memory: {error}'
+            else:
                 self._require_engine().reset()
                 self._drop('failed', f'image can not be answered: {type(error).__name__}: {error}')
-                return
-            failure = f'out of memory: {error}'
-        else:
-            return
-        # The error is gone by now, and with it what it held on the device.
-        self._failure = failure
-        self.get_logger().error(f'{failure}; configure the node again, and activate it')
-        self.trigger_deactivate()
+        # Not before the answer: to count the cameras costs 0.1 ms.
+        number_sent = info.get('publication_sequence_number')
+        if number_sent is not None and self._cameras() == 1:
+            self._tally.follow(number_sent)
+        if failure:  # the error is gone by now, and with it what it held on the device
+            self._failure = failure
+            self.get_logger().error(f'{failure}; configure the node again, and activate it')
+            self.trigger_deactivate()
 
     def _take(self, message: Image | CompressedImage, info: Mapping[str, Any]) -> None:
         arrived_ns = time.monotonic_ns()
