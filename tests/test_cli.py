@@ -75,8 +75,8 @@ def test_every_verb_has_help(capsys, verb):
         ('convert', {'--out', '--vehicle', '--assume-speed', '--workers', '--json'}),
         ('train', {'--config', '--data', '--out', '--device', '--seed'}),
         ('evaluate', {'--data', '--out', '--device', '--seed', '--workers', '--json'}),
-        ('render', {'--out', '--vehicle', '--assume-speed', '--device'}),
-        ('replay', {'--out', '--vehicle', '--assume-speed', '--json'}),
+        ('render', {'--out', '--vehicle', '--assume-speed', '--device', '--backend', '--weights'}),
+        ('replay', {'--out', '--vehicle', '--assume-speed', '--backend', '--weights', '--json'}),
     ],
 )
 def test_options_that_verbs_share_are_spelt_the_same(capsys, verb, expected):

@@ -73,6 +73,9 @@ ALLOWED = {
         'quality',
     }
     | {'ranks', 'stream'},
+    'parity': SIGNALS | {'model', 'stream'},
+    'export': SIGNALS | {'drive', 'evaluate', 'model', 'parity', 'stream'},
+    'bench': SIGNALS | {'model', 'stream'},
     'render': SIGNALS | {'bag', 'heatmap', 'labels', 'stream'},
     'nodes': VEHICLE_NODE | {'nodes.dds'},
     # Parts of nodes/ apart from the rest: what a replay needs besides, and what needs no rclpy.
@@ -86,7 +89,7 @@ ALLOWED = {
     | {'nodes.playback', 'nodes.track', 'nodes.transport'},
     'replay': SIGNALS
     | {'bag', 'delivery', 'drive', 'labels', 'latency_figure', 'model', 'nodes.dds'}
-    | {'nodes.ledger', 'nodes.transport'},
+    | {'nodes.ledger', 'nodes.transport', 'stream'},
     'delivery': {'nodes.ledger', 'preprocess'},
     'latency_figure': {'delivery', 'drawing', 'nodes.ledger', 'preprocess'},
 }
@@ -104,6 +107,8 @@ VERBS = {
     'study',
     'study_quality',
     'sweep',
+    'export',
+    'bench',
 }
 ALLOWED['cli'] = SIGNALS | VERBS | {'bag', 'drive', 'model', 'quality', 'workers'}
 

@@ -111,6 +111,14 @@ def resets(monkeypatch):
     return seen
 
 
+def test_the_network_runs_as_it_was_asked_for(tmp_path, write_model, monkeypatch):
+    asked, real = [], module.Engine
+    monkeypatch.setattr(module, 'Engine', lambda *given: asked.extend(given) or real(given[0]))
+    config = replace(CONFIG, backend='onnx', weights='int8')
+    render(write_model(), write_bag(tmp_path / 'bag'), tmp_path / 'overlay.mp4', config)
+    assert asked == [tmp_path / 'model', 'cpu', 'onnx', 'int8']
+
+
 @pytest.mark.parametrize(
     ('times', 'shown', 'breaks'),
     [

@@ -77,6 +77,9 @@ def test_in_lockstep_every_image_is_answered_as_offline(tmp_path, model):
     assert 0 < metrics['latency_ms_p50'] <= metrics['latency_ms_p99']
     assert metrics['frames_per_s'] > 0
     assert cv2.imread(str(out / 'latency.png')) is not None
+    nodes = yaml.safe_load((out / 'nodes.yaml').read_text(encoding='utf-8'))
+    asked = nodes['/signattn']['ros__parameters']
+    assert [asked[name] for name in ('device', 'backend', 'weights')] == ['cpu', 'torch', 'fp32']
 
     table = rows(out)
     assert [int(row['stamp_ns']) for row in table] == [

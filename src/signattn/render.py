@@ -14,7 +14,7 @@ from signattn.bag import BagError, Recording, Selection, open_recording
 from signattn.heatmap import draw_steering, heatmap, overlay
 from signattn.labels import Labels, labels_at
 from signattn.preprocess import ImageError
-from signattn.stream import Engine
+from signattn.stream import BackendName, Engine, Weights
 from signattn.vehicle import Vehicle, load_vehicle, steering_from_curvature
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ class RenderConfig(Selection):
         vehicle: Name of a shipped vehicle or path of a vehicle file; the model's if not given.
         assume_speed: m/s, for recordings without speed.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend: What runs the network: ``torch``, ``onnx``, or ``auto`` for what answers soonest.
+        weights: ``fp32``, or ``int8`` for those of LSTM and gate.
         strength: Opacity of the heatmap at the most attended place, in [0, 1].
         width: px, width of the video; the picture's own if 0.
         crf: Quality of the H.264 video from 0 (largest) to 51.
@@ -36,6 +38,8 @@ class RenderConfig(Selection):
     vehicle: str | None = None
     assume_speed: float | None = None
     device: str = 'auto'
+    backend: BackendName = 'torch'
+    weights: Weights = 'fp32'
     strength: float = 0.6
     width: int = 0
     crf: int = 23
@@ -68,7 +72,7 @@ def render(
     config = config or RenderConfig()
     if out.suffix != '.mp4':
         raise ValueError(f'out must end in .mp4, got {out}')
-    engine = Engine(model, config.device)
+    engine = Engine(model, config.device, config.backend, config.weights)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f'.{out.stem}.partial.mp4')
     count = 0

@@ -29,6 +29,7 @@ from signattn.nodes.dds import profile_environment
 from signattn.nodes.transport import transport
 from signattn.preprocess import MAX_GAP_S, Preprocessing
 from signattn.share import share_path, write_whole
+from signattn.stream import BackendName, Weights
 from signattn.vehicle import Vehicle, load_vehicle, steering_from_curvature
 
 METRICS, NODES, FIGURE = 'metrics.json', 'nodes.yaml', 'latency.png'
@@ -57,6 +58,9 @@ class ReplayConfig(Selection):
         vehicle: Name or file of the vehicle; the model's own by default.
         assume_speed: m/s, for a recording without speed.
         device: Where the network runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend: What runs it: ``torch``, ``onnx``, or ``auto`` for what answers soonest, which may
+            be another at each run, and with it the last bits.
+        weights: ``fp32``, or ``int8`` for those of LSTM and gate.
         timeout_s: s, after which an image without answer is sent again.
         wait_s: s, longest wait for the drive node to be ready.
         domain_id: ROS domain of the nodes, 0 to 232, to watch them from elsewhere on this machine;
@@ -69,6 +73,8 @@ class ReplayConfig(Selection):
     vehicle: str | None = None
     assume_speed: float | None = None
     device: str = 'auto'
+    backend: BackendName = 'torch'
+    weights: Weights = 'fp32'
     timeout_s: float = 2.0
     wait_s: float = 120.0
     domain_id: int | None = None
@@ -120,7 +126,7 @@ def replay(
         labels_at(recording, np.zeros(0, np.int64), driven, assume_speed)
         _prepare(out)
         rate_hz = Preprocessing.from_mapping(checkpoint.preprocessing).rate_hz
-        drive = _for_drive_node(recording, model, mode, config.device)
+        drive = _for_drive_node(recording, model, config)
         player = _for_replay_node(recording, out, config) | {'rate_hz': float(rate_hz)}
         _run(drive, player, out, config.domain_id)
         entries = ledger.read(out)
@@ -146,16 +152,18 @@ def _prepare(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-def _for_drive_node(recording: Recording, model: Path, mode: Mode, device: str) -> dict[str, Any]:
+def _for_drive_node(recording: Recording, model: Path, config: ReplayConfig) -> dict[str, Any]:
     sent = transport(recording)
     parameters = {
         'model': str(model.resolve()),
-        'device': device,
+        'device': config.device,
+        'backend': config.backend,
+        'weights': config.weights,
         'image_transport': sent,
         'max_age': 0.0,  # a recording is as old as it is
         'max_gap': MAX_GAP_S,
     }
-    if mode == 'lockstep':
+    if config.mode == 'lockstep':
         topic = '/image' if sent == 'raw' else '/image/compressed'
         parameters[f'qos_overrides.{topic}.subscription.reliability'] = 'reliable'
     return parameters

@@ -312,11 +312,11 @@ def test_the_model_is_the_one_that_was_named(bench, known_engine, tmp_path):
         loaded.append(asked)
         return known_engine()
 
-    values = {'model': str(tmp_path), 'device': 'cpu', 'backend': 'torch'}
+    values = {'model': str(tmp_path), 'device': 'cpu', 'backend': 'onnx', 'weights': 'int8'}
     overrides = [Parameter(name, value=value) for name, value in values.items()]
     node = bench.add(DriveNode(load, context=bench.context, parameter_overrides=overrides))
     assert node.start()
-    assert loaded == [(tmp_path, 'cpu', 'torch')]
+    assert loaded == [(tmp_path, 'cpu', 'onnx', 'int8')]
 
 
 def run_node(*parameters):

@@ -24,7 +24,7 @@ NAMES = frozenset(
         *('autostart', 'model', 'device', 'threads', 'image_transport', 'max_age', 'max_gap'),
         *('publish_ackermann', 'limit_curvature', 'max_tyre_angle', 'max_lateral_acceleration'),
         *('limit_rate', 'max_curvature_rate', 'stale_after', 'error_after', 'warn_rate'),
-        *('warn_aspect', 'warn_latency', 'backend'),
+        *('warn_aspect', 'warn_latency', 'backend', 'weights'),
         *('path_length', 'publish_cmd', 'cmd_speed', 'vehicle', 'assume_speed', 'speed_type'),
         *('strength', 'max_width', 'source', 'image_topic', 'mode', 'rate', 'rate_hz', 'timeout'),
         *('resends', 'wait', 'out', 'camera_height', 'camera_fov_deg', 'camera_pitch_deg'),

@@ -10,6 +10,7 @@ import torch
 from signattn.model import Network
 from signattn.preprocess import HEIGHT, WIDTH
 from signattn.stream.backend import BACKENDS, Backend, BackendName, Weights
+from signattn.stream.cuda import CudaBackend
 from signattn.stream.eager import EagerBackend
 
 _OPTIONAL = ('onnx', 'onnxruntime')
@@ -41,14 +42,25 @@ def choose_backend(
     if name == 'onnx' or weights != 'fp32':
         return _make_onnx(network, device, weights)
     found: list[Backend] = []
-    if name == 'auto' and _has_onnx(device):
+    if name == 'auto' and is_installed(device):
         found.append(_make_onnx(network, device, weights))
-    found.append(EagerBackend(network, device))
+    found.append(_make_torch(network, device))
     return found[0] if len(found) == 1 else _soonest(found)
 
 
-def _has_onnx(device: torch.device) -> bool:
-    """Whether everything is installed, for a device."""
+def _make_torch(network: Network, device: torch.device) -> Backend:
+    return (CudaBackend if device.type == 'cuda' else EagerBackend)(network, device)
+
+
+def is_installed(device: torch.device) -> bool:
+    """Whether ``onnx`` can be had.
+
+    Args:
+        device: Where it would run.
+
+    Returns:
+        True if what it needs is installed, for that device.
+    """
     if not all(importlib.util.find_spec(package) for package in _OPTIONAL):
         return False
     from signattn.stream.onnx import providers_on  # noqa: PLC0415 (optional)
