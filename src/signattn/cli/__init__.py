@@ -59,7 +59,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, ImportError) and error.name:
-        return f"{error.name} must be installed: pip install -e '.[tools]' in signattn's folder"
+        extra = 'onnx' if error.name.startswith('onnx') else 'tools'
+        return f"{error.name} must be installed: pip install -e '.[{extra}]' in signattn's folder"
     return str(error) or type(error).__name__
 
 

@@ -21,6 +21,8 @@ VERBS = {
     'leak': 'test whether the attended cells carry the answer',
     'render': 'make a video of a recording with heatmap and steering',
     'replay': 'play a recording through the ROS 2 nodes and score the answers',
+    'export': 'write a network as ONNX step models, with their distance from it',
+    'bench': 'measure the speed of this machine: every back end, against the limit',
 }
 
 _WITHOUT_UNIT = {

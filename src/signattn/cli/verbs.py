@@ -369,6 +369,41 @@ def _replay(arguments: list[str]) -> None:
     print_columns(metrics, as_json=parsed.json)
 
 
+def _export(arguments: list[str]) -> None:
+    from signattn.drive import Drive
+    from signattn.export import ExportConfig, export
+
+    parser = new_parser('export')
+    parser.add_argument('model', type=Path, help="a model's folder")
+    parser.add_argument('--out', type=Path, required=True, help='folder for the models')
+    parser.add_argument('--data', type=Path, help='a drive to compare on; noise if not given')
+    parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    add_options(parser, ExportConfig)
+    parsed = parse(parser, arguments)
+    drive = Drive(parsed.data) if parsed.data else None
+    metrics = export(parsed.model, parsed.out, drive, build(ExportConfig, parsed))
+    print_columns(metrics, as_json=parsed.json)
+
+
+def _bench(arguments: list[str]) -> None:
+    from signattn.bench import BenchConfig, bench
+
+    parser = new_parser('bench')
+    parser.add_argument('--model', type=Path, help="a model's folder; the paper's size without")
+    parser.add_argument('--out', type=Path, help='folder for metrics.json')
+    parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
+    add_options(parser, BenchConfig)
+    parsed = parse(parser, arguments)
+    machine, rows = bench(parsed.model, build(BenchConfig, parsed))
+    if parsed.out:
+        write_metrics(parsed.out / 'metrics.json', machine | {'backends': rows})
+    if parsed.json:
+        print_columns(machine | {'backends': rows}, as_json=True)
+        return
+    print_columns(machine, as_json=False)
+    print_table(rows, as_json=False)
+
+
 RUNS: Mapping[str, Callable[[list[str]], None]] = {
     'synth': _synth,
     'convert': _convert,
@@ -380,5 +415,7 @@ RUNS: Mapping[str, Callable[[list[str]], None]] = {
     'leak': _leak,
     'render': _render,
     'replay': _replay,
+    'export': _export,
+    'bench': _bench,
 }
 """What each verb does with its arguments."""

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from signattn.model import Network
-from signattn.model.encoder import COLUMNS, ROWS
+from signattn.model.encoder import CELLS, COLUMNS, ROWS
 from signattn.stream.backend import Step, Weights
 from signattn.stream.graphs import StepModels, readout_of, step_models
 from signattn.stream.split import SplitStep
@@ -73,6 +73,7 @@ class OnnxBackend:
             self._prepare_from_state()
         found = self._run('answer', self._prepared | {'frame': shown})
         self._behind = {'products': found['products']}
+        self._products = found['products']
         curvature = float(found['curvature'].numpy()[0, 0])
         if self._kim:
             curvature += self._remember()
@@ -88,6 +89,15 @@ class OnnxBackend:
     def reset(self) -> None:
         """As of ``Backend``."""
         self._state, self._prepared, self._behind = {}, {}, {}
+
+    def products(self) -> NDArray[np.float32]:
+        """x̂ of the last answer, to be looked at.
+
+        Returns:
+            (L, C) float32, in levels where the network has them.
+        """
+        turned = self._products.numpy().reshape(-1, CELLS)
+        return np.ascontiguousarray(turned.T)
 
     def _remember(self) -> float:
         """The state behind the frame; what it adds to the curvature."""
