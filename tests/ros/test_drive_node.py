@@ -22,6 +22,7 @@ from nav_msgs.msg import Odometry, Path  # noqa: E402
 from rclpy.exceptions import InvalidParameterValueException  # noqa: E402
 from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.qos import HistoryPolicy, ReliabilityPolicy  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
@@ -824,12 +825,33 @@ def test_the_log_says_when_the_camera_stops_and_returns(drive, bench, capfd):
     assert said.count('active, all well') >= 1
 
 
-def test_every_parameter_is_described(bench):
-    node = bench.drive_node()
-    for parameter in drive_node.PARAMETERS:
+@pytest.fixture
+def nodes(bench, tmp_path):
+    """Each node with its table of parameters."""
+    (tmp_path / '0.png').write_bytes(b'')
+    (tmp_path / 'interpolated.csv').write_text(
+        f'timestamp,filename,angle\n{START_NS},0.png,0.1\n', encoding='utf-8'
+    )
+    source = [Parameter('source', value=str(tmp_path))]
+    player = replay_node.ReplayNode(context=bench.context, parameter_overrides=source)
+    overlay = overlay_node.OverlayNode(context=bench.context)
+    return {
+        'drive': (bench.drive_node(), drive_node.PARAMETERS),
+        'overlay': (bench.add(overlay), overlay_node.PARAMETERS),
+        'replay': (bench.add(player), replay_node.PARAMETERS),
+    }
+
+
+@pytest.mark.parametrize('name', ['drive', 'overlay', 'replay'])
+def test_every_parameter_is_described_and_changes_or_says_that_it_cannot(nodes, name):
+    node, parameters = nodes[name]
+    for parameter in parameters:
         described = node.describe_parameter(parameter.name)
         assert described.description == parameter.description
         assert described.read_only != parameter.live
+        (changed,) = node.set_parameters([Parameter(parameter.name, value=parameter.default)])
+        assert changed.successful == parameter.live, changed.reason
+        assert parameter.live or 'read-only' in changed.reason
         if type(parameter.default) is float:
             (limits,) = described.floating_point_range
         elif type(parameter.default) is int:
@@ -837,6 +859,24 @@ def test_every_parameter_is_described(bench):
         else:
             continue
         assert (limits.from_value, limits.to_value) == (parameter.lower, parameter.upper)
+
+
+def test_the_newest_image_wins_and_none_is_waited_for(bench):
+    profile = bench.drive_node()._subscription.qos_profile
+    assert profile.history == HistoryPolicy.KEEP_LAST
+    assert profile.depth == 1
+    assert profile.reliability == ReliabilityPolicy.BEST_EFFORT
+
+
+@pytest.mark.parametrize('data', [b'', b'no picture', b'\xff\xd8\xff\xe0 cut short'])
+def test_garbage_instead_of_a_jpeg_is_dropped(bench, known_engine, data):
+    node = bench.drive_node(known_engine(), {'image_transport': 'compressed'})
+    camera = bench.talk(bench.plain_node(), CompressedImage, 'image/compressed')
+    message = CompressedImage(format='jpeg', data=data)
+    set_stamp(message.header, START_NS)
+    camera.publish(message)
+    bench.spin_until(lambda: node._tally.dropped)
+    assert node._tally.dropped == {'unusable': 1}
 
 
 def test_a_large_image_is_answered(drive):

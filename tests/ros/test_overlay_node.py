@@ -301,6 +301,19 @@ def test_wide_images_are_made_smaller(overlaid, bench):
     assert (heatmaps[0].height, heatmaps[0].width) == (24, 32)
 
 
+def test_the_strength_changes_while_it_draws(overlaid, bench):
+    shown = overlaid()
+    overlays = shown.listen('overlay')
+    shown.connect()
+    shown.send(START_NS)
+    bench.spin_until(lambda: overlays)
+    shown.node.set_parameters([Parameter('strength', value=0)])
+    shown.send(START_NS + 1)
+    bench.spin_until(lambda: len(overlays) == 2)
+    assert (pixels(overlays[0])[:48] != picture()[..., ::-1]).any()
+    np.testing.assert_array_equal(pixels(overlays[1])[:48], picture()[..., ::-1])
+
+
 def test_it_subscribes_only_while_somebody_looks(overlaid, bench):
     shown = overlaid()
     bench.spin_for(0.6)
