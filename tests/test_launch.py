@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -263,16 +264,54 @@ def test_launch_reads_the_files(name):
     assert EXPECTED[name] <= set(run.stdout.split())
 
 
+def is_installed():
+    """Whether launch finds the executables."""
+    return any(
+        (Path(prefix) / 'lib' / 'signattn' / 'drive_node').exists()
+        for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    )
+
+
+START = """
+import sys
+from launch import LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+service = LaunchService()
+source = PythonLaunchDescriptionSource(sys.argv[1])
+arguments = [argument.split(':=') for argument in sys.argv[2:]]
+service.include_launch_description(IncludeLaunchDescription(source, launch_arguments=arguments))
+sys.exit(service.run())
+"""
+
+
+@needs_launch
+@pytest.mark.ros
+@pytest.mark.slow
+@pytest.mark.skipif(not is_installed(), reason='signattn is not installed by colcon')
+def test_a_drive_node_that_ended_is_started_again(tmp_path):
+    path = str(share_path('launch/drive.launch.py'))
+    command = [sys.executable, '-u', '-c', START, path, f'model:={tmp_path}']
+    failed, ended = 'configure failed: model must be a folder with model.yaml', []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as launch:
+        for line in map(bytes.decode, launch.stdout):
+            ended += [line] * (failed in line)
+            if len(ended) == 2:
+                launch.send_signal(signal.SIGINT)
+                break
+        rest = launch.stdout.read().decode()
+    assert len(ended) == 2
+    assert launch.returncode == 0
+    assert 'Traceback' not in rest
+
+
 @needs_launch
 @pytest.mark.ros
 @pytest.mark.slow
 def test_a_recording_plays_through_the_launch_files(tmp_path):
     if importlib.util.find_spec('launch_testing') is None:
         pytest.skip('launch_testing is not installed')
-    if not any(
-        (Path(prefix) / 'lib' / 'signattn' / 'drive_node').exists()
-        for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-    ):
+    if not is_installed():
         pytest.skip('signattn is not installed by colcon, so launch finds no executables')
     test = Path(__file__).parent / 'launch' / 'replay.py'
     command = [sys.executable, '-m', 'launch_testing.launch_test', str(test)]
