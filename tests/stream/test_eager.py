@@ -79,3 +79,14 @@ def test_preparing_twice_is_preparing_once():
         backend.prepare()
         backend.prepare()
     assert got == want.tolist()
+
+
+def test_products_are_signs_times_levels():
+    backend = EagerBackend(network(bits=3), torch.device('cpu'))
+    with pytest.raises(RuntimeError, match=r'^products must be asked for behind an answer'):
+        backend.products()
+    backend.answer(frames(1)[0])
+    products = backend.products()
+    assert products.shape == (200, 32)
+    np.testing.assert_allclose(products, products.round(), atol=1e-4)
+    assert np.abs(products).max() <= 7

@@ -98,6 +98,15 @@ class CudaBackend:
         """As of ``Backend``."""
         self._begun = self._answered = False
 
+    def products(self) -> NDArray[np.float32]:
+        """x̂ of the last answer, to be looked at.
+
+        Returns:
+            (L, C) float32, in levels where the network has them.
+        """
+        products: NDArray[np.float32] = self._split.in_levels(self._behind.products).cpu().numpy()
+        return products
+
 
 def _fill(buffers: Iterable[Tensor], values: Iterable[Tensor]) -> None:
     for buffer, value in zip(buffers, values, strict=True):

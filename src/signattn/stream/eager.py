@@ -52,6 +52,20 @@ class EagerBackend:
         """As of ``Backend``."""
         self._prepared = self._answer = None
 
+    def products(self) -> NDArray[np.float32]:
+        """x̂ of an answer, to be looked at before ``prepare``.
+
+        Returns:
+            (L, C) float32, in levels where the network has them.
+
+        Raises:
+            RuntimeError: If there is no answer.
+        """
+        if self._answer is None:
+            raise RuntimeError('products must be asked for behind an answer, found none')
+        products: NDArray[np.float32] = self._split.in_levels(self._answer.products).cpu().numpy()
+        return products
+
 
 def _pack(split: SplitStep) -> None:
     """Have oneDNN do the heavy parts."""

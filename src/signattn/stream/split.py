@@ -11,6 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from signattn.model import Network, State
 from signattn.model.encoder import CELLS
+from signattn.model.gating import FLOAT
 from signattn.preprocess import SCALE
 
 _QUANTISED = ('sign', 'none_quant')
@@ -151,6 +152,18 @@ class SplitStep(nn.Module):
         if not self.kim:
             state = self.lstm(answer.products, state)
         return self._ready(*state)
+
+    def in_levels(self, products: Tensor) -> Tensor:
+        """Products to be looked at.
+
+        Args:
+            products: (1, L·C) float32.
+
+        Returns:
+            (L, C) float32, in levels of the amplitude where the network has them.
+        """
+        by_cell = products.view(CELLS, -1)
+        return by_cell if self.network.config.attention in FLOAT else by_cell / self.step
 
     def _ready(self, h: Tensor, c: Tensor) -> Prepared:
         attention = self.network.attention
