@@ -15,8 +15,8 @@ import onnxruntime
 from signattn.cli import main
 from signattn.drive import DriveError
 from signattn.export import ExportConfig, export
-from signattn.model import load
-from signattn.parity import compare, noise_frames
+from signattn.model import Network, NetworkConfig, load
+from signattn.parity import compare, noise_frames, rounded
 from signattn.preprocess import Preprocessing
 from signattn.stream.onnx import OnnxBackend
 
@@ -110,6 +110,30 @@ def test_flipped_signs_are_counted(write_model):
     metrics, _, _ = compare(network, OnnxBackend(turned, CPU), frames)
     assert metrics['signs_flipped'] == 3 * 200
     assert metrics['flipped_feature_max'] > 1e-3
+
+
+@pytest.mark.parametrize(
+    'config', [{}, {'attention': 'topk'}, {'attention': 'soft'}, {'head': 'kim'}], ids=str
+)
+def test_int8_is_the_network_with_rounded_weights(config):
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(hidden=16, **config)).eval().requires_grad_(False)
+    network.curvature_scale.fill_(0.01)
+    frames, backend = noise_frames(8), OnnxBackend(network, CPU, 'int8')
+    apart, _, _ = compare(rounded(network), backend, frames)
+    assert apart['curvature_apart_per_m_max'] < 2e-6
+    from_fp32, _, _ = compare(network, backend, frames)
+    assert from_fp32['curvature_apart_per_m_max'] > apart['curvature_apart_per_m_max']
+
+
+def test_rounding_leaves_the_network_as_it_is(write_model):
+    network = load(write_model()).network
+    before = network.lstm.weight_ih.clone()
+    found = rounded(network).lstm.weight_ih
+    assert torch.equal(network.lstm.weight_ih, before)
+    half = before.abs().amax(1, keepdim=True) / 127 / 2
+    assert (found - before).abs().max() > 0
+    assert ((found - before).abs() <= half * 1.0001).all()
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class Route:
     """
 
     name: str
-    backend: Backend
+    backend: 'Backend | PlainStep'
     weights_bytes: int
     answer_ms: list[float] = field(default_factory=list)
     step_ms: list[float] = field(default_factory=list)

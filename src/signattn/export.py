@@ -71,7 +71,7 @@ def export(
     for name, data in zip(StepModels._fields, models, strict=True):
         write_whole(out / f'{name}.onnx', data)
     write_text(out / DESCRIPTION, _describe(checkpoint, config))
-    metrics = _compare(checkpoint, drive, config)
+    metrics = distance(checkpoint, drive, config)
     write_metrics(out / 'metrics.json', metrics)
     return metrics
 
@@ -89,7 +89,18 @@ def _describe(checkpoint: Checkpoint, config: ExportConfig) -> str:
     return yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
 
 
-def _compare(checkpoint: Checkpoint, drive: Drive | None, config: ExportConfig) -> dict[str, Any]:
+def distance(checkpoint: Checkpoint, drive: Drive | None, config: ExportConfig) -> dict[str, Any]:
+    """How far the step models are from the network.
+
+    Args:
+        checkpoint: The network.
+        drive: Frames to compare on; noise if None.
+        config: The models' weights, and how many frames.
+
+    Returns:
+        Metrics as ``parity.compare`` gives them. Of a drive also, at the wheel, how far apart
+        they are, and ``mae_deg`` and ``mae_deg_plain``; None where speed or truth is unknown.
+    """
     network = checkpoint.network
     backend = OnnxBackend(network, torch.device('cpu'), config.weights)
     if drive is None:

@@ -1,5 +1,6 @@
 """How far what a vehicle runs is from the network as it is trained and measured."""
 
+import copy
 import math
 from typing import Any
 
@@ -10,13 +11,18 @@ from numpy.typing import NDArray
 from signattn.model import Network, State
 from signattn.model.gating import FLOAT
 from signattn.preprocess import HEIGHT, WIDTH, scale
+from signattn.stream.cuda import CudaBackend
+from signattn.stream.eager import EagerBackend
+from signattn.stream.integers import to_int8
 from signattn.stream.onnx import OnnxBackend
 
 Floats = NDArray[np.float64]
 
 
 def compare(
-    network: Network, backend: OnnxBackend, frames: NDArray[np.uint8]
+    network: Network,
+    backend: EagerBackend | CudaBackend | OnnxBackend,
+    frames: NDArray[np.uint8],
 ) -> tuple[dict[str, Any], Floats, Floats]:
     """Stream frames through a back end and through the plain network, side by side.
 
@@ -57,6 +63,27 @@ def compare(
         metrics['signs_flipped'] = len(sizes)
         metrics['flipped_feature_max'] = float(sizes.max(initial=0.0))
     return metrics, curvatures[0], curvatures[1]
+
+
+def rounded(network: Network) -> Network:
+    """The network that ``weights: int8`` runs, for what is measured in torch.
+
+    Args:
+        network: The network; it stays as it is.
+
+    Returns:
+        A copy whose weights of LSTM, gate and W_δ are multiples of their rows' scales. What the
+        back end does besides, to round the state and some products to 14 bits, is left out.
+    """
+    found = copy.deepcopy(network)
+    weights = [found.lstm.weight_ih, found.lstm.weight_hh]
+    weights += [] if found.last is not None else [found.gate.weight]
+    weights += [] if found.attention is None else [found.attention.from_state.weight]
+    with torch.no_grad():
+        for weight in weights:
+            whole, scales = to_int8(weight.numpy())
+            weight.copy_(torch.from_numpy(whole * scales[:, None]))
+    return found
 
 
 @torch.inference_mode()

@@ -91,11 +91,7 @@ class OnnxBackend:
         self._state, self._prepared, self._behind = {}, {}, {}
 
     def products(self) -> NDArray[np.float32]:
-        """x̂ of the last answer, to be looked at.
-
-        Returns:
-            (L, C) float32, in levels where the network has them.
-        """
+        """As of ``Backend``."""
         turned = self._products.numpy().reshape(-1, CELLS)
         return np.ascontiguousarray(turned.T)
 
