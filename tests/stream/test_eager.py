@@ -59,6 +59,17 @@ def test_answers_stay_as_they_are():
     np.testing.assert_array_equal(first.attention, copy)
 
 
+def test_a_frame_of_a_drive_on_disk_is_as_good():
+    backend, (picture,) = EagerBackend(network(), torch.device('cpu')), frames(1)
+    want = backend.answer(picture).curvature
+    backend.reset()
+    picture.flags.writeable = False
+    assert backend.answer(picture).curvature == want
+    turned = np.asfortranarray(picture)
+    backend.reset()
+    assert backend.answer(turned).curvature == want
+
+
 def test_a_reset_between_answer_and_preparation_forgets_both():
     backend, pictures = EagerBackend(network(), torch.device('cpu')), frames(2)
     want = backend.answer(pictures[1]).curvature

@@ -1,6 +1,8 @@
 """The engine of the vehicle: frame by frame what the network says to the whole window."""
 
+import itertools
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -172,6 +174,49 @@ def test_a_model_of_another_preprocessing_is_refused():
     text = 'preprocessing: interpolation must be area, got linear'
     with pytest.raises(ValueError, match=f'^{text}$'):
         Engine(example(interpolation='linear'), 'cpu')
+
+
+def test_an_answer_and_what_is_prepared_behind_it_are_a_step(engine):
+    images, other = pictures(3), Engine(example(), 'cpu')
+    for image in images:
+        want = engine.step(image).curvature
+        assert other.answer(image).curvature == want
+        other.prepare()
+        other.prepare()  # which does nothing
+
+
+def test_an_answer_prepares_for_itself_where_nobody_did(engine):
+    images, other = pictures(3), Engine(example(), 'cpu')
+    want = [engine.step(image).curvature for image in images]
+    assert [other.answer(image).curvature for image in images] == want
+
+
+def test_a_reset_from_another_thread_falls_between_two_frames(engine):
+    """Of one picture again and again, each answer continues the last one's stream or begins."""
+    (image,), other = pictures(1), Engine(example(), 'cpu')
+    known = np.array([other.step(image).curvature for _ in range(101)])
+    done = threading.Event()
+
+    def reset():
+        while not done.wait(0.003):
+            engine.reset()
+
+    resetting = threading.Thread(target=reset)
+    resetting.start()
+    found = []
+    for _ in range(100):
+        found.append(engine.answer(image).curvature)
+        engine.prepare()
+    done.set()
+    resetting.join()
+    again = 0
+    for before, value in itertools.pairwise(found):
+        places = np.flatnonzero(np.abs(known[:-1] - before) < 1e-7)
+        begins = abs(value - known[0]) < 1e-7
+        assert len(places)
+        assert begins or np.abs(known[places + 1] - value).min() < 1e-7
+        again += begins
+    assert again > 1
 
 
 @pytest.mark.gpu

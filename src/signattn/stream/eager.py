@@ -10,6 +10,7 @@ from torch import nn
 
 from signattn.model import Network
 from signattn.model.encoder import COLUMNS, ROWS
+from signattn.preprocess import HEIGHT, WIDTH
 from signattn.stream.backend import Step
 from signattn.stream.packed import PackedEncoder, PackedLinear, PackedLstm
 from signattn.stream.split import Answer, Prepared, SplitStep
@@ -30,13 +31,16 @@ class EagerBackend:
         self._split = SplitStep(network.to(device))
         if device.type == 'cpu' and torch.backends.mkldnn.is_available():
             _pack(self._split)
+        # The frame is copied: its memory may be read-only, which torch doesn't take.
+        self._shown = torch.zeros(1, HEIGHT, WIDTH, 3, dtype=torch.uint8)
         self._prepared: Prepared | None = None
         self._answer: Answer | None = None
 
     @torch.inference_mode()
     def answer(self, frame: NDArray[np.uint8]) -> Step:
         """As of ``Backend``."""
-        features = self._split.features(torch.from_numpy(frame)[None].to(self._device))
+        self._shown.numpy()[0] = frame
+        features = self._split.features(self._shown.to(self._device))
         prepared = self._split.begin(features) if self._prepared is None else self._prepared
         answer = self._answer = self._split.answer(features, prepared)
         attention = answer.attention.view(ROWS, COLUMNS).cpu().numpy()
