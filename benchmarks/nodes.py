@@ -257,7 +257,7 @@ def drive_node(model: Path, *, slow_ms: int = 0, **parameters: Any) -> Iterator[
         yield process, watcher
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         watcher.close()
 
 
