@@ -77,7 +77,7 @@ class OnnxBackend:
         curvature = float(found['curvature'].numpy()[0, 0])
         if self._kim:
             curvature += self._remember()
-        return Step(curvature, found['attention'].numpy().reshape(ROWS, COLUMNS))
+        return Step(curvature, found['attention'].numpy().reshape(ROWS, COLUMNS).copy())
 
     def prepare(self) -> None:
         """As of ``Backend``."""
