@@ -16,7 +16,8 @@ ALLOWED = {
     'share': set(),
     'workers': set(),
     'vehicle': {'share'},
-    'preprocess': {'share'},
+    'shrink': set(),
+    'preprocess': {'share', 'shrink'},
     'bag': SIGNALS,
     'labels': SIGNALS | {'bag'},
     'drive': SIGNALS | {'bag'},
@@ -129,6 +130,7 @@ RESERVED = {
 VEHICLE = {'torch', 'numpy', 'cv2', 'yaml', 'safetensors'}
 ON_VEHICLE = {
     'share',
+    'shrink',
     'vehicle',
     'preprocess',
     'continuity',

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signattn.share import from_mapping
+from signattn.shrink import shrink
 
 HEIGHT, WIDTH = 80, 160
 SCALE = (179, 255, 255)
@@ -148,7 +149,7 @@ def network_input(image: Image, preprocessing: Preprocessing) -> Image:
     cropped = image[top : height - bottom, left : width - right]
     if cropped.size == 0:
         raise ImageError(f'image must be large enough to be cropped, got {height}×{width}')
-    small = cv2.resize(cropped, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    small = shrink(cropped, HEIGHT, WIDTH)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2HSV), np.uint8)
 
 
