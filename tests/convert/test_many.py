@@ -275,7 +275,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_nothing(tmp_path, write_folder, st
     sources = [write_folder(tmp_path / name, 4000, size=(960, 1280)) for name in 'ab']
     out = tmp_path / 'out'
     process = start('convert', *sources, '--out', out, '--workers', 2)
-    while not [*out.glob('.*.partial/progress')]:
+    while not [*out.glob('.*.partial')]:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
