@@ -63,7 +63,9 @@ def start():
     started = []
 
     def run(*arguments, before=''):
-        code = f'import sys; {before}\nfrom signattn.cli import main; sys.exit(main())'
+        # Whatever runs the tests may have SIGINT ignored, which children inherit.
+        heard = 'import signal; signal.signal(signal.SIGINT, signal.default_int_handler)'
+        code = f'import sys; {heard}; {before}\nfrom signattn.cli import main; sys.exit(main())'
         process = subprocess.Popen(
             [sys.executable, '-c', code, *map(str, arguments)],
             stdout=subprocess.PIPE,
