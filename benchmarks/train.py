@@ -39,7 +39,7 @@ def plain_forward(network: Network, frames: Tensor) -> Tensor:
     state, answers = None, []
     for t in range(frames.shape[1]):
         features = network.encoder(frames[:, t])  # (B, L, D)
-        signed, amplitude = network._split(features)  # noqa: SLF001
+        signed, amplitude = network.split(features)
         if network.attention is None:
             log_attention = features.new_full(features.shape[:2], -math.log(200))
         if state is None:

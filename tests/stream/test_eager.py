@@ -4,30 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from signattn.model import Network, NetworkConfig
 from signattn.preprocess import scale
 from signattn.stream import eager
 from signattn.stream.eager import EagerBackend
-
-
-def network(**config):
-    torch.manual_seed(0)
-    drawn = Network(NetworkConfig(hidden=32, **config)).eval()
-    with torch.no_grad():
-        drawn.curvature_scale.fill_(0.01)
-    return drawn
-
-
-def frames(count):
-    return np.random.default_rng(0).integers(0, 180, (count, 80, 160, 3), np.uint8)
-
-
-def stream(backend, pictures):
-    steps = []
-    for picture in pictures:
-        steps.append(backend.answer(picture))
-        backend.prepare()
-    return np.array([step.curvature for step in steps]), np.stack([s.attention for s in steps])
 
 
 def refuse(*_):
@@ -36,12 +15,14 @@ def refuse(*_):
 
 @pytest.mark.parametrize('lacks', ['nothing', 'convolutions', 'oneDNN'])
 @pytest.mark.parametrize('config', [{}, {'head': 'kim'}, {'encoder_norm': 'batch'}], ids=str)
-def test_it_says_what_the_network_says(monkeypatch, config, lacks):
+def test_it_says_what_the_network_says(
+    monkeypatch, config, lacks, make_frames, make_network, stream
+):
     if lacks == 'convolutions':
         monkeypatch.setattr(eager, 'PackedEncoder', refuse)
     if lacks == 'oneDNN':
         monkeypatch.setattr(torch.backends.mkldnn, 'is_available', lambda: False)
-    pictures, whole = frames(5), network(**config)
+    pictures, whole = make_frames(5), make_network(**config)
     with torch.no_grad():
         want = whole(torch.from_numpy(scale(pictures[None])))
     curvature, attention = stream(EagerBackend(whole, torch.device('cpu')), pictures)
@@ -50,8 +31,8 @@ def test_it_says_what_the_network_says(monkeypatch, config, lacks):
     assert np.std(curvature) > 1e-4
 
 
-def test_answers_stay_as_they_are():
-    backend, pictures = EagerBackend(network(), torch.device('cpu')), frames(3)
+def test_answers_stay_as_they_are(make_frames, make_network, stream):
+    backend, pictures = EagerBackend(make_network(), torch.device('cpu')), make_frames(3)
     first = backend.answer(pictures[0])
     copy = first.attention.copy()
     backend.prepare()
@@ -59,8 +40,8 @@ def test_answers_stay_as_they_are():
     np.testing.assert_array_equal(first.attention, copy)
 
 
-def test_a_frame_of_a_drive_on_disk_is_as_good():
-    backend, (picture,) = EagerBackend(network(), torch.device('cpu')), frames(1)
+def test_a_frame_of_a_drive_on_disk_is_as_good(make_frames, make_network):
+    backend, (picture,) = EagerBackend(make_network(), torch.device('cpu')), make_frames(1)
     want = backend.answer(picture).curvature
     backend.reset()
     picture.flags.writeable = False
@@ -70,8 +51,8 @@ def test_a_frame_of_a_drive_on_disk_is_as_good():
     assert backend.answer(turned).curvature == want
 
 
-def test_a_reset_between_answer_and_preparation_forgets_both():
-    backend, pictures = EagerBackend(network(), torch.device('cpu')), frames(2)
+def test_a_reset_between_answer_and_preparation_forgets_both(make_frames, make_network):
+    backend, pictures = EagerBackend(make_network(), torch.device('cpu')), make_frames(2)
     want = backend.answer(pictures[1]).curvature
     backend.reset()
     backend.answer(pictures[0])
@@ -80,8 +61,8 @@ def test_a_reset_between_answer_and_preparation_forgets_both():
     assert backend.answer(pictures[1]).curvature == want
 
 
-def test_preparing_twice_is_preparing_once():
-    backend, pictures = EagerBackend(network(), torch.device('cpu')), frames(3)
+def test_preparing_twice_is_preparing_once(make_frames, make_network, stream):
+    backend, pictures = EagerBackend(make_network(), torch.device('cpu')), make_frames(3)
     want, _ = stream(backend, pictures)
     backend.reset()
     got = []
@@ -92,11 +73,11 @@ def test_preparing_twice_is_preparing_once():
     assert got == want.tolist()
 
 
-def test_products_are_signs_times_levels():
-    backend = EagerBackend(network(bits=3), torch.device('cpu'))
+def test_products_are_signs_times_levels(make_frames, make_network):
+    backend = EagerBackend(make_network(bits=3), torch.device('cpu'))
     with pytest.raises(RuntimeError, match=r'^products must be asked for behind an answer'):
         backend.products()
-    backend.answer(frames(1)[0])
+    backend.answer(make_frames(1)[0])
     products = backend.products()
     assert products.shape == (200, 32)
     np.testing.assert_allclose(products, products.round(), atol=1e-4)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from signattn.model import Network, NetworkConfig
 from signattn.model.gating import KINDS
 from signattn.preprocess import scale
 from signattn.stream.split import SplitStep
@@ -17,23 +16,6 @@ NETWORKS = [
     {'head': 'kim', 'attention': 'topk', 'budget': 7, 'score': 'bounded', 'encoder_norm': 'batch'},
     {'bits': 1, 'range_b': 0.25},
 ]
-
-
-def network(hidden=16, **config):
-    """With weights and a normalisation drawn at random."""
-    torch.manual_seed(0)
-    drawn = Network(NetworkConfig(hidden=hidden, **config))
-    with torch.no_grad():
-        drawn.curvature_scale.fill_(0.01)
-        drawn.encoder(torch.rand(8, 3, 80, 160))  # moves the running averages
-        for parameter in drawn.parameters():
-            if parameter.dim() == 1:
-                parameter.add_(0.1 * torch.randn_like(parameter))
-    return drawn.eval()
-
-
-def pictures(count):
-    return np.random.default_rng(0).integers(0, 180, (count, 80, 160, 3), np.uint8)
 
 
 @torch.no_grad()
@@ -49,8 +31,8 @@ def stream(split, frames):
 
 
 @pytest.mark.parametrize('config', NETWORKS, ids=str)
-def test_in_turn_they_are_the_network(config):
-    frames, whole = pictures(5), network(**config)
+def test_in_turn_they_are_the_network(config, make_frames, make_network):
+    frames, whole = make_frames(5), make_network(**config)
     with torch.no_grad():
         want = whole(torch.from_numpy(scale(frames[None])))
     curvature, attention = stream(SplitStep(whole), frames)
@@ -61,8 +43,8 @@ def test_in_turn_they_are_the_network(config):
 
 
 @torch.no_grad()
-def test_a_feature_of_nothing_counts_as_positive():
-    whole = network(readout_init='zero')
+def test_a_feature_of_nothing_counts_as_positive(make_network):
+    whole = make_network(readout_init='zero')
     whole.gate.weight.zero_()
     whole.gate.bias.zero_()
     whole.output.weight.fill_(1.0)
@@ -80,10 +62,10 @@ def test_a_feature_of_nothing_counts_as_positive():
 
 
 @torch.no_grad()
-def test_nothing_of_the_state_is_computed_before_the_answer_is_known():
+def test_nothing_of_the_state_is_computed_before_the_answer_is_known(make_frames, make_network):
     """What ``answer`` reads of a gated network's state is prepared: h and c may be anything."""
-    split = SplitStep(network())
-    features = split.features(torch.from_numpy(pictures(1)))
+    split = SplitStep(make_network())
+    features = split.features(torch.from_numpy(make_frames(1)))
     prepared = split.begin(features)
     lost = prepared._replace(h=torch.full_like(prepared.h, np.nan), c=None)
     want, got = split.answer(features, prepared), split.answer(features, lost)

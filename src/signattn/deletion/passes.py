@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from signattn.deletion.config import PIXELS, DeletionConfig
 from signattn.deletion.pictures import (
@@ -26,7 +25,7 @@ from signattn.deletion.pictures import (
 )
 from signattn.drive import Drive
 from signattn.model import Network, State
-from signattn.model.encoder import CELLS, CHANNELS, COLUMNS, ROWS, Encoder
+from signattn.model.encoder import CELLS, CHANNELS, COLUMNS, ROWS, Encoder, fold_norm
 from signattn.preprocess import HEIGHT, WIDTH, Image
 
 Floats = NDArray[np.float32]
@@ -317,15 +316,8 @@ def _folded(encoder: nn.Module) -> nn.Module:
     """The same function with normalisation folded into the convolutions."""
     if not isinstance(encoder, Encoder):
         return encoder
-    layers: list[nn.Module] = []
-    for layer in encoder.layers:
-        convolution = layers[-1] if layers else None
-        if isinstance(layer, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
-            layers[-1] = fuse_conv_bn_eval(convolution, layer)
-        else:
-            layers.append(layer)
     made = copy.deepcopy(encoder)
-    made.layers = nn.Sequential(*layers)
+    made.layers = fold_norm(encoder.layers)
     return made
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 ROWS, COLUMNS = 10, 20
 CELLS = ROWS * COLUMNS
@@ -58,3 +59,22 @@ class Encoder(nn.Module):
         frames = frames.contiguous(memory_format=torch.channels_last)
         features: Tensor = self.layers(frames)  # (N, D, 10, 20)
         return features.flatten(2).transpose(1, 2)
+
+
+def fold_norm(layers: nn.Sequential) -> nn.Sequential:
+    """The same function in fewer layers, for a network that isn't trained any more.
+
+    Args:
+        layers: In evaluation mode; they stay as they are.
+
+    Returns:
+        Normalisation folded into the convolutions ahead of it; other layers are shared.
+    """
+    folded: list[nn.Module] = []
+    for layer in layers:
+        convolution = folded[-1] if folded else None
+        if isinstance(layer, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
+            folded[-1] = fuse_conv_bn_eval(convolution, layer)
+        else:
+            folded.append(layer)
+    return nn.Sequential(*folded)

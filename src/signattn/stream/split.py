@@ -7,10 +7,9 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from signattn.model import Network, State
-from signattn.model.encoder import CELLS
+from signattn.model.encoder import CELLS, fold_norm
 from signattn.model.gating import FLOAT
 from signattn.preprocess import SCALE
 
@@ -204,15 +203,10 @@ class SplitStep(nn.Module):
 @torch.no_grad()
 def _folded(layers: nn.Sequential) -> nn.Sequential:
     """Convolutions without normalisation behind, that take levels of 0 to 255."""
-    folded: list[nn.Module] = []
-    for layer in copy.deepcopy(layers).double().eval():
-        if isinstance(layer, nn.BatchNorm2d) and isinstance(folded[-1], nn.Conv2d):
-            folded[-1] = fuse_conv_bn_eval(folded[-1], layer)
-        else:
-            folded.append(layer)
+    folded = fold_norm(copy.deepcopy(layers).double().eval())
     weight = cast('Tensor', folded[0].weight)
     weight /= weight.new_tensor(SCALE)[:, None, None]  # padding is 0 on both scales
-    whole = nn.Sequential(*folded).float().requires_grad_(requires_grad=False)
+    whole = folded.float().requires_grad_(requires_grad=False)
     for parameter in whole.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
