@@ -21,7 +21,7 @@ from signattn.preprocess import Preprocessing
 from signattn.stream.onnx import OnnxBackend
 
 CPU = torch.device('cpu')
-FILES = {f'{name}.onnx' for name in ('begin', 'project', 'answer', 'remember')}
+FILES = {f'{name}.onnx' for name in ('begin', 'answer', 'prepare')}
 
 
 def test_what_is_written(write_model, tmp_path):
@@ -44,15 +44,16 @@ def test_the_files_alone_answer_a_frame(write_model, tmp_path):
         path.stem: onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
         for path in (tmp_path / 'out').glob('*.onnx')
     }
-    h, c = session['begin'].run(None, {'frame': frame})
-    from_h, readout, recurrent = session['project'].run(None, {'h': h})
+    c, from_h, readout, recurrent = session['begin'].run(None, {'frame': frame})
     inputs = {'frame': frame, 'readout': readout, 'recurrent': recurrent}
     curvature, attention, products = session['answer'].run(None, inputs)
     want = OnnxBackend(load(model).network, CPU).answer(frame[0])
     assert curvature.item() == want.curvature
     np.testing.assert_array_equal(attention.reshape(10, 20), want.attention)
-    behind = session['remember'].run(None, {'products': products, 'from_h': from_h, 'c': c})
-    assert [part.shape for part in behind] == [(1, 4), (1, 4)]
+    behind = session['prepare'].run(None, {'products': products, 'from_h': from_h, 'c': c})
+    assert [part.shape for part in behind] == [
+        part.shape for part in (c, from_h, readout, recurrent)
+    ]
 
 
 def test_the_report_on_noise(write_model, tmp_path):

@@ -46,7 +46,7 @@ class ExportConfig:
 def export(
     model: Path, out: Path, drive: Drive | None = None, config: ExportConfig | None = None
 ) -> dict[str, Any]:
-    """Write ``begin``, ``project``, ``answer`` and ``remember`` .onnx, with what they are.
+    """Write ``begin``, ``answer`` and ``prepare`` .onnx, with what they are.
 
     Args:
         model: A checkpoint's folder.

@@ -133,8 +133,8 @@ def test_the_name_tells_what_runs_where(make_network):
 
 
 def test_int8_weights_are_a_quarter_as_large(make_network):
-    drawn = make_network()
-    fp32, int8 = (len(step_models(drawn, weights).remember) for weights in ('fp32', 'int8'))
+    drawn = make_network(hidden=256)
+    fp32, int8 = (len(step_models(drawn, weights).prepare) for weights in ('fp32', 'int8'))
     assert 3.9 < fp32 / int8 < 4
 
 

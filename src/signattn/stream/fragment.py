@@ -20,6 +20,22 @@ class Fragment(NamedTuple):
     text: str
     constants: Mapping[str, Any]
 
+    def within(self, prefix: str, *but: str) -> 'Fragment':
+        """The same beside others that use the same names.
+
+        Args:
+            prefix: Put before the name of every constant and of every node's result.
+            but: Results whose names stay, as those of what it is given do.
+
+        Returns:
+            The fragment.
+        """
+        results = re.findall(r'^\s*([\w, ]+?) = ', self.text, re.MULTILINE)
+        own = {name for line in results for name in line.split(', ')} | self.constants.keys()
+        own -= set(but)
+        text = re.sub(r'\w+', lambda word: prefix * (word[0] in own) + word[0], self.text)
+        return Fragment(text, {prefix + name: value for name, value in self.constants.items()})
+
 
 def make_model(signature: str, *fragments: Fragment) -> bytes:
     """An ONNX model.

@@ -23,22 +23,23 @@ _WHOLE = ('sign', 'none_quant', 'topk', 'gate')
 class StepModels(NamedTuple):
     """The files of a split step. All shapes are fixed, and of one frame.
 
-    Products stand channel by channel, in units of one level where they have levels.
+    The state is ``c`` of the LSTM, and what follows from its h and is needed with the next frame:
+    ``from_h``, what h adds to the LSTM's gates; ``readout``, the weight of each product in the
+    answer (not with ``head: kim``); ``recurrent``, W_δ h (not without attention). What a model
+    gives as ``next_c`` and so on, the next one takes as ``c``. Products stand channel by channel,
+    in units of one level where they have levels.
 
     Attributes:
-        begin: frame → h, c: the state before the first frame.
-        project: h → from_h, readout, recurrent: what the state adds to the LSTM's gates, the
-            weight of each product in the answer (not with ``head: kim``), and W_δ h (not without
-            attention).
-        answer: frame, readout, recurrent → curvature, attention, products.
-        remember: products, from_h, c → h, c; with ``head: kim`` also ``added``, what h adds to
-            the curvature.
+        begin: frame → the state before it, which is the first.
+        answer: frame, readout, recurrent → curvature, attention, products. With ``head: kim``,
+            whose LSTM stands before the answer: frame, recurrent, from_h, c → also h and next_c.
+        prepare: products, from_h, c → the next state. With ``head: kim``: h → what follows from
+            it.
     """
 
     begin: bytes
-    project: bytes
     answer: bytes
-    remember: bytes
+    prepare: bytes
 
 
 def step_models(network: Network, weights: Weights = 'fp32') -> StepModels:
@@ -51,7 +52,7 @@ def step_models(network: Network, weights: Weights = 'fp32') -> StepModels:
             and lose nothing; others, and the state, are rounded to 14 bits.
 
     Returns:
-        The models, of which ``project`` and ``remember`` are large.
+        The models. ``begin`` has its own copy of the weights behind h, a quarter of all.
 
     Raises:
         ValueError: If there are no such weights.
@@ -62,16 +63,14 @@ def step_models(network: Network, weights: Weights = 'fp32') -> StepModels:
     if weights not in WEIGHTS:
         raise ValueError(f'weights must be one of {WEIGHTS}, got {weights!r}')
     split = SplitStep(network)
-    return StepModels(
-        _begin(split), _project(split, weights), _answer(split), _remember(split, weights)
-    )
+    return StepModels(_begin(split, weights), _answer(split, weights), _prepare(split, weights))
 
 
-def _begin(split: SplitStep) -> bytes:
-    network, hidden = split.network, split.network.config.hidden
+def _begin(split: SplitStep, weights: Weights) -> bytes:
+    network = split.network
     if network.config.attention in ACTING:
         # Closed cells don't speak; α is that of an empty state.
-        width = _recurrent_width(network)
+        width = _sizes(split)['recurrent']
         nothing = Fragment('', {'recurrent': np.zeros((1, width), np.float32)})
         mean = Fragment(
             """
@@ -93,7 +92,7 @@ def _begin(split: SplitStep) -> bytes:
         h = Tanh(sum_h)
         from_mean_c = MatMul(mean, weight_c)
         sum_c = Add(from_mean_c, bias_c)
-        c = Tanh(sum_c)
+        next_c = Tanh(sum_c)
         """,
         {
             'over_cells': np.array([2]),
@@ -103,87 +102,101 @@ def _begin(split: SplitStep) -> bytes:
             'bias_c': _array(network.initial_c.bias),
         },
     )
-    signature = f'begin ({_FRAME}) => (float[1,{hidden}] h, float[1,{hidden}] c)'
-    return make_model(signature, _encoder(split), *parts, first)
+    results = _floats({f'next_{name}': size for name, size in _state(split).items()})
+    behind = _behind_h(split, weights)
+    return make_model(f'begin ({_FRAME}) => ({results})', _encoder(split), *parts, first, behind)
 
 
-def _project(split: SplitStep, weights: Weights) -> bytes:
-    network, hidden, products = split.network, *_sizes(split)
-    rows = [_array(network.lstm.weight_hh)]
-    bias = [_array(network.lstm.bias_hh + network.lstm.bias_ih)]
-    outputs = {'from_h': 4 * hidden}
-    opened = Fragment('', {})
-    if not split.kim:
-        rows.append(_by_channel(_array(network.gate.weight).T).T)
-        bias.append(_by_channel(_array(network.gate.bias)[None])[0])
-        outputs['readout'] = products
-        opened = Fragment(
-            'open = Sigmoid(gate)\nreadout = Mul(open, weight_beta)',
-            {'weight_beta': readout_of(split)},
-        )
-    if network.attention is not None:
-        rows.append(_array(network.attention.from_state.weight))
-        bias.append(np.zeros(len(rows[-1]), np.float32))
-        outputs['recurrent'] = len(rows[-1])
-    names = ', '.join(outputs).replace('readout', 'gate')
-    sizes = {'sizes': np.array(list(outputs.values())), 'bias': np.concatenate(bias)[None]}
-    parted = Fragment(
-        f'biased = Add(projected, bias)\n{names} = Split<axis=1>(biased, sizes)', sizes
-    )
-    linear = _linear(np.concatenate(rows), 'h', 'projected', weights, 1 / LARGEST)
-    results = ', '.join(f'float[1,{size}] {name}' for name, size in outputs.items())
-    return make_model(f'project (float[1,{hidden}] h) => ({results})', linear, parted, opened)
-
-
-def _answer(split: SplitStep) -> bytes:
-    network, _, products = split.network, *_sizes(split)
-    inputs = [_FRAME, f'float[1,{products}] readout']
-    if network.attention is not None:
-        inputs.append(f'float[1,{_recurrent_width(network)}] recurrent')
-    results = f'float[1,1] curvature, float[1,{CELLS}] attention, float[1,{products}] products'
-    turn = Fragment(
-        """
-        column = Reshape(readout, as_column)
-        turn = MatMul(products, column)
-        curvature = Add(turn, bias)
-        """,
-        {'as_column': np.array([products, 1]), 'bias': _array(split.bias)},
-    )
-    parts = (_encoder(split), _score(network), _openness(network), _products(split), turn)
-    return make_model(f'answer ({", ".join(inputs)}) => ({results})', *parts)
-
-
-def _remember(split: SplitStep, weights: Weights) -> bytes:
-    network, hidden, products = split.network, *_sizes(split)
-    weight = _by_channel(_array(network.lstm.weight_ih)) * np.float32(_unit(split))
-    linear = _linear(weight, 'products', 'from_x', weights, _step_of_products(split))
-    cell = Fragment(
-        """
-        gates = Add(from_x, from_h)
-        write_in, keep_in, new_in, show_in = Split<axis=1, num_outputs=4>(gates)
-        write = Sigmoid(write_in)
-        keep = Sigmoid(keep_in)
-        new = Tanh(new_in)
-        show = Sigmoid(show_in)
-        kept = Mul(keep, c)
-        written = Mul(write, new)
-        c_behind = Add(kept, written)
-        bent = Tanh(c_behind)
-        h_behind = Mul(show, bent)
-        """,
-        {},
-    )
-    results = f'float[1,{hidden}] h_behind, float[1,{hidden}] c_behind'
-    behind = Fragment('', {})
+def _answer(split: SplitStep, weights: Weights) -> bytes:
+    sizes = _sizes(split)
+    taken = ['recurrent', 'from_h', 'c'] if split.kim else ['readout', 'recurrent']
+    given = {'curvature': 1, 'attention': CELLS, 'products': sizes['products']}
+    parts = [_encoder(split), _score(split.network), _openness(split.network), _products(split)]
+    turn = """
+    column = Reshape(readout, as_column)
+    turn = MatMul(products, column)
+    """
+    constants = {'as_column': np.array([sizes['products'], 1]), 'bias': _array(split.bias)}
     if split.kim:
-        results += ', float[1,1] added'
-        from_behind = {'from_behind': _array(split.from_behind.t())}
-        behind = Fragment('added = MatMul(h_behind, from_behind)', from_behind)
-    inputs = f'float[1,{products}] products, float[1,{4 * hidden}] from_h, float[1,{hidden}] c'
-    return make_model(f'remember ({inputs}) => ({results})', linear, cell, behind)
+        given |= {'h': sizes['c'], 'next_c': sizes['c']}
+        parts.append(_lstm(split, weights))
+        constants |= {'readout': readout_of(split), 'weight_h': _array(split.from_behind.t())}
+        turn += """
+        from_products = Add(turn, bias)
+        added = MatMul(h, weight_h)
+        curvature = Add(from_products, added)
+        """
+    else:
+        turn += 'curvature = Add(turn, bias)'
+    state = _state(split)
+    takes = _floats({name: state[name] for name in taken if name in state})
+    inputs = ', '.join(filter(None, [_FRAME, takes]))
+    signature = f'answer ({inputs}) => ({_floats(given)})'
+    return make_model(signature, *parts, Fragment(turn, constants))
+
+
+def _prepare(split: SplitStep, weights: Weights) -> bytes:
+    sizes, state = _sizes(split), _state(split)
+    taken = ['h'] if split.kim else ['products', 'from_h', 'c']
+    before = Fragment('', {}) if split.kim else _lstm(split, weights)
+    if split.kim:
+        del state['c']
+    takes = _floats({name: sizes[name] for name in taken})
+    gives = _floats({f'next_{name}': size for name, size in state.items()})
+    return make_model(f'prepare ({takes}) => ({gives})', before, _behind_h(split, weights))
 
 
 # Parts
+
+
+def _lstm(split: SplitStep, weights: Weights) -> Fragment:
+    """Of products, from_h and c: h and next_c."""
+    weight = _by_channel(_array(split.network.lstm.weight_ih)) * np.float32(_unit(split))
+    linear = _linear(weight, 'products', 'from_x', weights, _step_of_products(split))
+    cell = """
+    gates = Add(from_x, from_h)
+    write_in, keep_in, new_in, show_in = Split<axis=1, num_outputs=4>(gates)
+    write = Sigmoid(write_in)
+    keep = Sigmoid(keep_in)
+    new = Tanh(new_in)
+    show = Sigmoid(show_in)
+    kept = Mul(keep, c)
+    written = Mul(write, new)
+    next_c = Add(kept, written)
+    bent = Tanh(next_c)
+    h = Mul(show, bent)
+    """
+    return Fragment(f'{linear.text}{cell}', linear.constants)
+
+
+def _behind_h(split: SplitStep, weights: Weights) -> Fragment:
+    """Of h: next_from_h, next_readout and next_recurrent, as far as the network has them."""
+    network, state = split.network, _state(split)
+    rows = [_array(network.lstm.weight_hh)]
+    bias = [_array(network.lstm.bias_hh + network.lstm.bias_ih)]
+    constants: dict[str, Any] = {}
+    opened = ''
+    if 'readout' in state:
+        rows.append(_by_channel(_array(network.gate.weight).T).T)
+        bias.append(_by_channel(_array(network.gate.bias)[None])[0])
+        opened = 'opening = Sigmoid(gate)\nreadout = Mul(opening, weight_beta)'
+        constants['weight_beta'] = readout_of(split)
+    if network.attention is not None:
+        rows.append(_array(network.attention.from_state.weight))
+        bias.append(np.zeros(len(rows[-1]), np.float32))
+    outputs = [name for name in state if name != 'c']
+    constants['sizes'] = np.array([state[name] for name in outputs])
+    constants['bias'] = np.concatenate(bias)[None]
+    names = ', '.join(outputs).replace('readout', 'gate')
+    linear = _linear(np.concatenate(rows), 'h', 'projected', weights, 1 / LARGEST)
+    text = f"""
+    {linear.text}
+    biased = Add(projected, bias)
+    {names} = Split<axis=1>(biased, sizes)
+    {opened}
+    """
+    return Fragment(text, constants | dict(linear.constants)).within('next_')
+
 
 _FRAME = f'uint8[1,{HEIGHT},{WIDTH},3] frame'
 
@@ -369,11 +382,13 @@ def _linear(
     """A linear map; for int8 x is rounded to multiples of unit, or of its largest / 8191."""
     if weights == 'fp32':
         turned = np.ascontiguousarray(weight.T)
-        return Fragment(f'{out} = MatMul({x}, weight)', {'weight': turned})
+        linear = Fragment(f'{out} = MatMul({x}, weight)', {'weight': turned})
+        return linear.within(f'{out}_', out)
     if unit is not None:
         rounded = f'units = Div({x}, unit)\nwhole = Round(units)'
         core = linear_int8(weight * np.float32(unit), 'whole', out)
-        return Fragment(rounded + core.text, dict(core.constants) | {'unit': np.float32(unit)})
+        constants = dict(core.constants) | {'unit': np.float32(unit)}
+        return Fragment(rounded + core.text, constants).within(f'{out}_', out)
     core = linear_int8(weight, 'whole', 'in_units')
     text = f"""
     sizes_x = Abs({x})
@@ -386,7 +401,7 @@ def _linear(
     {out} = Mul(in_units, unit)
     """
     more = {'least': np.float32(1e-30), 'most': np.float32(LARGEST)}
-    return Fragment(text, dict(core.constants) | more)
+    return Fragment(text, dict(core.constants) | more).within(f'{out}_', out)
 
 
 # Weights
@@ -402,12 +417,29 @@ def _by_channel(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(turned.reshape(len(weight), -1))
 
 
-def _sizes(split: SplitStep) -> tuple[int, int]:
-    return split.network.config.hidden, split.network.config.products
+def _sizes(split: SplitStep) -> dict[str, int]:
+    """Of each array that goes from model to model."""
+    hidden, products = split.network.config.hidden, split.network.config.products
+    attention = split.network.attention
+    return {
+        'products': products,
+        'h': hidden,
+        'c': hidden,
+        'from_h': 4 * hidden,
+        'readout': 0 if split.kim else products,
+        'recurrent': 0 if attention is None else len(attention.from_state.weight),
+    }
 
 
-def _recurrent_width(network: Network) -> int:
-    return 0 if network.attention is None else len(network.attention.from_state.weight)
+def _state(split: SplitStep) -> dict[str, int]:
+    """What goes from frame to frame, and its size."""
+    names = 'c', 'from_h', 'readout', 'recurrent'
+    return {name: size for name, size in _sizes(split).items() if name in names and size}
+
+
+def _floats(sizes: dict[str, int]) -> str:
+    """Rows as a signature has them."""
+    return ', '.join(f'float[1,{size}] {name}' for name, size in sizes.items())
 
 
 def _unit(split: SplitStep) -> float:

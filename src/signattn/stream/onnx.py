@@ -1,5 +1,6 @@
 """The network in ONNX Runtime."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 from signattn.model import Network
 from signattn.model.encoder import CELLS, COLUMNS, ROWS
 from signattn.stream.backend import Step, Weights
-from signattn.stream.graphs import StepModels, readout_of, step_models
-from signattn.stream.split import SplitStep
+from signattn.stream.graphs import StepModels, step_models
 
 _ON_GPU = ('TensorrtExecutionProvider', 'CUDAExecutionProvider')
 _ON_CPU = ('CPUExecutionProvider',)
 _ERRORS_ONLY = 3
+Values = dict[str, Any]
+"""Arrays by name: numpy's on a CPU, ONNX Runtime's where they stay on a GPU."""
 
 
 class OnnxBackend:
@@ -58,57 +60,36 @@ class OnnxBackend:
         ran_by = self._sessions['answer'].provider.removesuffix('ExecutionProvider')
         threads = f', threads: {torch.get_num_threads()}' if device.type == 'cpu' else ''
         self.name = f'onnx on {device} ({ran_by}, {weights}{threads})'
-        self._kim = network.last is not None
-        # With the head of Kim and Canny nothing else weighs the products.
-        self._fixed = {'readout': _value(readout_of(SplitStep(network)))} if self._kim else {}
-        self._state: dict[str, Any] = {}  # h, c before the frame
-        self._prepared: dict[str, Any] = {}
-        self._behind: dict[str, Any] = {}  # what an answer left for ``prepare``
+        self._state: Values = {}  # of the past, as a frame needs it
+        self._behind: Values = {}  # what an answer left for ``prepare``
 
     def answer(self, frame: NDArray[np.uint8]) -> Step:
         """As of ``Backend``."""
-        shown = _value(frame[None])
-        if not self._prepared:
-            self._state = self._run('begin', {'frame': shown})
-            self._prepare_from_state()
-        found = self._run('answer', self._prepared | {'frame': shown})
-        self._behind = {'products': found['products']}
+        shown = np.ascontiguousarray(frame[None])
+        if not self._state:
+            self._state = _next(self._run('begin', {'frame': shown}))
+        found = self._behind = self._run('answer', self._state | {'frame': shown})
         self._products = found['products']
-        curvature = float(found['curvature'].numpy()[0, 0])
-        if self._kim:
-            curvature += self._remember()
-        return Step(curvature, found['attention'].numpy().reshape(ROWS, COLUMNS).copy())
+        attention = _array(found['attention']).reshape(ROWS, COLUMNS)
+        return Step(float(_array(found['curvature'])[0, 0]), attention)
 
     def prepare(self) -> None:
         """As of ``Backend``."""
-        if self._behind and not self._kim:
-            self._remember()
         if self._behind:
-            self._prepare_from_state()
+            prepared = self._run('prepare', self._state | self._behind)
+            self._state, self._behind = _next(self._behind | prepared), {}
 
     def reset(self) -> None:
         """As of ``Backend``."""
-        self._state, self._prepared, self._behind = {}, {}, {}
+        self._state, self._behind = {}, {}
 
     def products(self) -> NDArray[np.float32]:
         """As of ``Backend``."""
-        turned = self._products.numpy().reshape(-1, CELLS)
+        turned = _array(self._products).reshape(-1, CELLS)
         return np.ascontiguousarray(turned.T)
 
-    def _remember(self) -> float:
-        """The state behind the frame; what it adds to the curvature."""
-        inputs = self._behind | {'from_h': self._from_h, 'c': self._state['c']}
-        found = self._run('remember', inputs)
-        self._state = {'h': found['h_behind'], 'c': found['c_behind']}
-        return float(found['added'].numpy()[0, 0]) if self._kim else 0.0
-
-    def _prepare_from_state(self) -> None:
-        found = self._run('project', {'h': self._state['h']})
-        self._from_h = found.pop('from_h')
-        self._prepared, self._behind = found | self._fixed, {}
-
-    def _run(self, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
-        return self._sessions[name].run(inputs)
+    def _run(self, name: str, given: Values) -> Values:
+        return self._sessions[name].run(given)
 
 
 class _Session:
@@ -124,20 +105,45 @@ class _Session:
         self._session = onnxruntime.InferenceSession(model, options, providers=providers)
         self.provider: str = self._session.get_providers()[0]
         self._place = device.type, device.index or 0
+        self._inputs = [given.name for given in self._session.get_inputs()]
         self._outputs = [output.name for output in self._session.get_outputs()]
 
-    def run(self, inputs: dict[str, Any]) -> dict[str, Any]:
+    def run(self, given: Values) -> Values:
+        """What it gives for those of the given that it takes."""
+        inputs = {name: given[name] for name in self._inputs}
+        found = self._run_bound(inputs) if self._place[0] != 'cpu' else self._run_plainly(inputs)
+        return dict(zip(self._outputs, found, strict=True))
+
+    def _run_plainly(self, inputs: Values) -> Iterable[Any]:
+        # Binding takes longer than it spares where nothing is copied to a device.
+        found: list[Any] = self._session.run(self._outputs, inputs)
+        return found
+
+    def _run_bound(self, inputs: Values) -> Iterable[Any]:
         binding = self._session.io_binding()
         for name, value in inputs.items():
-            binding.bind_ortvalue_input(name, value)
+            if isinstance(value, np.ndarray):
+                binding.bind_cpu_input(name, value)
+            else:
+                binding.bind_ortvalue_input(name, value)
         for name in self._outputs:
             binding.bind_output(name, *self._place)
         self._session.run_with_iobinding(binding)
-        return dict(zip(self._outputs, binding.get_outputs(), strict=True))
+        found: Iterable[Any] = binding.get_outputs()
+        return found
 
 
-def _value(array: NDArray[Any]) -> Any:
-    return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
+def _next(found: Values) -> Values:
+    """The state among what models gave."""
+    return {
+        name.removeprefix('next_'): value
+        for name, value in found.items()
+        if name.startswith('next_')
+    }
+
+
+def _array(value: Any) -> NDArray[np.float32]:
+    return np.asarray(value if isinstance(value, np.ndarray) else value.numpy())
 
 
 def providers_on(device: torch.device) -> list[str]:
