@@ -43,7 +43,7 @@ demo: $(READY) ## a minute's drive rendered, sent through the nodes and scored, 
 		'  README.md                the nodes on a robot, and your own recordings'
 
 test: lint ## style, types and tests, those on real ROS 2 nodes among them
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY) ## style (ruff) and types (mypy, strict; from Python 3.11 on)
 	$(BIN)/ruff check .

@@ -101,6 +101,7 @@ setup(
             'pre-commit>=4',
             # launch_testing of ROS 2 breaks pytest 9.
             'pytest>=8,<9',
+            'pytest-xdist>=3.6',
             'ruff>=0.9',
             # colcon's --symlink-install fails from 80 on.
             'setuptools>=77.0.3,<80',
