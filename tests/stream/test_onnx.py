@@ -12,7 +12,7 @@ pytest.importorskip('onnxruntime')
 from signattn.model.gating import KINDS
 from signattn.preprocess import scale
 from signattn.stream.graphs import step_models
-from signattn.stream.onnx import OnnxBackend
+from signattn.stream.onnx import OnnxBackend, _array
 
 CPU = torch.device('cpu')
 NETWORKS = [
@@ -136,6 +136,20 @@ def test_int8_weights_are_a_quarter_as_large(make_network):
     drawn = make_network(hidden=256)
     fp32, int8 = (len(step_models(drawn, weights).prepare) for weights in ('fp32', 'int8'))
     assert 3.9 < fp32 / int8 < 4
+
+
+def test_what_is_bound_to_a_device_is_the_same(make_frames, make_network):
+    sessions = OnnxBackend(make_network(), CPU)._sessions
+    given = {'frame': make_frames(1)}
+    for name, inputs in (('begin', ['frame']), ('answer', ['frame', 'readout', 'recurrent'])):
+        session = sessions[name]
+        bound = dict(
+            zip(session._outputs, session._bound({key: given[key] for key in inputs}), strict=True)
+        )
+        plain = session.run({key: _array(value) for key, value in given.items()})
+        for key, value in bound.items():
+            np.testing.assert_array_equal(_array(value), plain[key])
+        given |= {key.removeprefix('next_'): value for key, value in bound.items()}
 
 
 def test_other_weights_are_refused(make_network):

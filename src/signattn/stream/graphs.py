@@ -63,10 +63,13 @@ def step_models(network: Network, weights: Weights = 'fp32') -> StepModels:
     if weights not in WEIGHTS:
         raise ValueError(f'weights must be one of {WEIGHTS}, got {weights!r}')
     split = SplitStep(network)
-    return StepModels(_begin(split, weights), _answer(split, weights), _prepare(split, weights))
+    behind = _behind_h(split, weights)
+    return StepModels(
+        _begin(split, behind), _answer(split, weights), _prepare(split, weights, behind)
+    )
 
 
-def _begin(split: SplitStep, weights: Weights) -> bytes:
+def _begin(split: SplitStep, behind: Fragment) -> bytes:
     network = split.network
     if network.config.attention in ACTING:
         # Closed cells don't speak; α is that of an empty state.
@@ -103,7 +106,6 @@ def _begin(split: SplitStep, weights: Weights) -> bytes:
         },
     )
     results = _floats({f'next_{name}': size for name, size in _state(split).items()})
-    behind = _behind_h(split, weights)
     return make_model(f'begin ({_FRAME}) => ({results})', _encoder(split), *parts, first, behind)
 
 
@@ -135,15 +137,16 @@ def _answer(split: SplitStep, weights: Weights) -> bytes:
     return make_model(signature, *parts, Fragment(turn, constants))
 
 
-def _prepare(split: SplitStep, weights: Weights) -> bytes:
+def _prepare(split: SplitStep, weights: Weights, behind: Fragment) -> bytes:
     sizes, state = _sizes(split), _state(split)
-    taken = ['h'] if split.kim else ['products', 'from_h', 'c']
-    before = Fragment('', {}) if split.kim else _lstm(split, weights)
-    if split.kim:
+    if split.kim:  # the LSTM stands in its answer
+        taken, parts = ['h'], [behind]
         del state['c']
+    else:
+        taken, parts = ['products', 'from_h', 'c'], [_lstm(split, weights), behind]
     takes = _floats({name: sizes[name] for name in taken})
     gives = _floats({f'next_{name}': size for name, size in state.items()})
-    return make_model(f'prepare ({takes}) => ({gives})', before, _behind_h(split, weights))
+    return make_model(f'prepare ({takes}) => ({gives})', *parts)
 
 
 # Parts
@@ -153,6 +156,7 @@ def _lstm(split: SplitStep, weights: Weights) -> Fragment:
     """Of products, from_h and c: h and next_c."""
     weight = _by_channel(_array(split.network.lstm.weight_ih)) * np.float32(_unit(split))
     linear = _linear(weight, 'products', 'from_x', weights, _step_of_products(split))
+    linear = linear.within('x_', 'from_x')
     cell = """
     gates = Add(from_x, from_h)
     write_in, keep_in, new_in, show_in = Split<axis=1, num_outputs=4>(gates)
@@ -382,13 +386,11 @@ def _linear(
     """A linear map; for int8 x is rounded to multiples of unit, or of its largest / 8191."""
     if weights == 'fp32':
         turned = np.ascontiguousarray(weight.T)
-        linear = Fragment(f'{out} = MatMul({x}, weight)', {'weight': turned})
-        return linear.within(f'{out}_', out)
+        return Fragment(f'{out} = MatMul({x}, weight)', {'weight': turned})
     if unit is not None:
         rounded = f'units = Div({x}, unit)\nwhole = Round(units)'
         core = linear_int8(weight * np.float32(unit), 'whole', out)
-        constants = dict(core.constants) | {'unit': np.float32(unit)}
-        return Fragment(rounded + core.text, constants).within(f'{out}_', out)
+        return Fragment(rounded + core.text, dict(core.constants) | {'unit': np.float32(unit)})
     core = linear_int8(weight, 'whole', 'in_units')
     text = f"""
     sizes_x = Abs({x})
@@ -401,7 +403,7 @@ def _linear(
     {out} = Mul(in_units, unit)
     """
     more = {'least': np.float32(1e-30), 'most': np.float32(LARGEST)}
-    return Fragment(text, dict(core.constants) | more).within(f'{out}_', out)
+    return Fragment(text, dict(core.constants) | more)
 
 
 # Weights

@@ -111,15 +111,13 @@ class _Session:
     def run(self, given: Values) -> Values:
         """What it gives for those of the given that it takes."""
         inputs = {name: given[name] for name in self._inputs}
-        found = self._run_bound(inputs) if self._place[0] != 'cpu' else self._run_plainly(inputs)
+        if self._place[0] == 'cpu':  # binding takes longer than it spares there
+            found = self._session.run(self._outputs, inputs)
+        else:
+            found = self._bound(inputs)
         return dict(zip(self._outputs, found, strict=True))
 
-    def _run_plainly(self, inputs: Values) -> Iterable[Any]:
-        # Binding takes longer than it spares where nothing is copied to a device.
-        found: list[Any] = self._session.run(self._outputs, inputs)
-        return found
-
-    def _run_bound(self, inputs: Values) -> Iterable[Any]:
+    def _bound(self, inputs: Values) -> Iterable[Any]:
         binding = self._session.io_binding()
         for name, value in inputs.items():
             if isinstance(value, np.ndarray):
