@@ -164,7 +164,7 @@ def test_insertion_has_levels_of_its_own(checkpoint, network, drive):
     modes = ('deletion', 'insertion')
     config = quick(regimes=('frame',), modes=modes, insertion_levels=(0, 100), step=8)
     found = measure_quality(checkpoint, [drive], config)
-    frames = np.arange(0, 40, 8)
+    frames = np.arange(3, 40, 8)  # the middle one of eight
     own = explain(drive, network, EXPLAINERS['attention'](), frames).saliency
     inserted = DeletionConfig(levels=(0, 100), filling='black', mode='insertion')
     expected = curves(network, drive, own, inserted, frames=frames)
@@ -180,9 +180,9 @@ def test_insertion_has_levels_of_its_own(checkpoint, network, drive):
 
 
 def test_the_sample_has_curves_of_its_own(checkpoint, network, drive):
-    found = measure_quality(checkpoint, [drive], quick(regimes=('frame',), step=39))
+    found = measure_quality(checkpoint, [drive], quick(regimes=('frame',), step=20))
     config = DeletionConfig(levels=LEVELS, filling='black')
-    frames = np.array([0, 39])
+    frames = np.array([9, 29])
     own = explain(drive, network, EXPLAINERS['attention'](), frames).saliency
     expected = curves(network, drive, own, config, frames=frames)
     line = of(found.curves, method='attention', sample=True)
@@ -206,36 +206,45 @@ def test_frames_without_truth_have_no_error(checkpoint, write_drive):
 
 @pytest.fixture
 def rendered(drive, tmp_path):
-    """The drive, and masks in which the left half of each picture is a line but in the last."""
+    """The drive, and masks in which the left half of each picture is a line but in one."""
     with write_masks(tmp_path / 'out.masks.zip') as masks:
         for stamp in drive.stamps_ns.tolist():
             mask = np.zeros((80, 160), np.uint8)
-            mask[:, : 80 * (stamp != drive.stamps_ns[-1])] = LINES
+            mask[:, : 80 * (stamp != drive.stamps_ns[37])] = LINES
             masks.add(stamp, mask)
     drive.description['source'] = {'name': 'out.bag'}
     return drive
 
 
 def test_maps_are_compared_with_the_truth(checkpoint, network, rendered, tmp_path):
-    config = quick(regimes=('frame',), step=3, masks=tmp_path)
+    costly = {'costly': ('integrated_gradients',), 'sample': 2}
+    config = quick(regimes=('frame',), step=3, masks=tmp_path, **costly)
     truth = measure_quality(checkpoint, [rendered], config).truth
     assert truth['method'].drop_duplicates().tolist() == [
         CEILING,
         *(name for name in METHODS if name != 'random'),
+        'integrated_gradients',
     ]
     own = of(truth, method='attention')
-    # The last frame, 39, is measured, but nothing in it is causal.
-    assert own['frame'].tolist() == list(range(0, 39, 3))
+    # Frame 37 is measured, but nothing in it is causal.
+    assert own['frame'].tolist() == list(range(1, 37, 3))
     covered = np.zeros((1, 80, 160))
     covered[:, :, :80] = 1
-    maps = explain(rendered, network, EXPLAINERS['attention'](), np.array([3])).saliency
+    maps = explain(rendered, network, EXPLAINERS['attention'](), np.array([4])).saliency
     assert own['energy'].iloc[1] == pytest.approx(measure(maps, covered).energy[0])
     np.testing.assert_allclose(of(truth, method='centre')['energy'], 0.5, atol=1e-6)
     lines = {line['method']: line for line in truth_summary([truth, truth])}
     assert lines[CEILING]['energy_share'] == 1
     assert lines['centre']['energy_share'] == 0
-    assert lines['attention']['frames'] == 13
+    assert lines['attention']['frames'] == 12
     assert lines['attention']['energy'] == pytest.approx(own['energy'].mean())
+    # Of the two frames of the sample one shows something, so its way is that of one frame.
+    sampled = of(truth, method='integrated_gradients')
+    assert sampled['frame'].tolist() == [1]
+    low, high = (of(truth, method=end, frame=1)['energy'].item() for end in ('centre', CEILING))
+    share = (sampled['energy'].item() - low) / (high - low)
+    assert lines['integrated_gradients']['frames'] == 1
+    assert lines['integrated_gradients']['energy_share'] == pytest.approx(share)
 
 
 def test_without_masks_there_is_no_truth(checkpoint, drive):

@@ -97,9 +97,9 @@ def test_the_maps_of_a_study_are_measured_besides(
     seen = []
 
     def measure(*given, **named):
-        seen.append((given, named['workers']))
-        (given[3] / 'explanations.md').write_text('the maps')
-        return {'explanations': [{'variant': 'none_quant'}]}
+        seen.append((given, named['workers'], named['name']))
+        (given[3] / 'quality').mkdir()
+        (given[3] / 'quality' / 'maps.md').write_text('the maps')
 
     def run(*given, **_):
         out = given[4]
@@ -114,13 +114,11 @@ def test_the_maps_of_a_study_are_measured_besides(
     arguments = ['study', str(study_file), '--data', str(drive.path), '--out', str(out)]
     arguments += ['--explain', str(tmp_path / 'maps.yaml'), '--workers', '2']
     assert main(arguments) == 0
-    (((config, quality, drives, where), workers),) = seen
-    assert (config.seeds, where, workers) == (2, out, 2)
+    (((config, quality, drives, where), *rest),) = seen
+    assert (config.seeds, where, rest) == (2, out, [2, 'maps'])
     assert (quality.fillings, quality.step) == (('black',), 7)
     assert [it.path for it in drives] == [drive.path]
     assert capsys.readouterr().out == 'the errors\n\nthe maps'
-    metrics = json.loads((out / 'metrics.json').read_text())
-    assert metrics == {'frames': 160, 'explanations': [{'variant': 'none_quant'}]}
 
 
 def test_a_measurement_is_read_before_the_first_run(drive, study_file, tmp_path, capsys):

@@ -103,18 +103,27 @@ def test_runs_are_measured_once_and_compared(drive, study, write_run, at_once, t
     )
     assert at_once == [tmp_path / run.folder for run in runs]
     assert shown == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
-    areas = pd.read_parquet(at_once[0] / 'quality' / 'areas.parquet')
-    assert sorted(set(areas['frame'])) == list(range(0, 60, 5))
+    areas = pd.read_parquet(at_once[0] / 'quality' / 'maps' / 'areas.parquet')
+    assert sorted(set(areas['frame'])) == list(range(2, 60, 5))
     assert sorted(set(areas['block'])) == [0, 1, 2]  # of the study's length
     assert 'attention' in set(areas['method'])
-    about = yaml.safe_load((at_once[1] / 'quality' / 'quality.yaml').read_text())
+    about = yaml.safe_load((at_once[1] / 'quality' / 'maps' / 'quality.yaml').read_text())
     assert about['own'] == 'gradcam'
     assert about['costs']['gradcam']['forwards'] > 1
-    assert (at_once[0] / 'quality' / 'curves.csv').stat().st_size > 0
+    assert (at_once[0] / 'quality' / 'maps' / 'curves.csv').stat().st_size > 0
     lines = found['explanations']
     assert len(lines) == 9 + 7
     json.dumps(lines, allow_nan=False)
-    assert (tmp_path / 'explanations.md').read_text() == tables(found)
+    assert (tmp_path / 'quality' / 'maps.md').read_text() == tables(found)
+    assert json.loads((tmp_path / 'quality' / 'maps.json').read_text()) == found
+
+    # Under another name: beside it.
+    at_once.clear()
+    coarse = replace(QUICK, step=30)
+    measure_study(study, coarse, [drive], tmp_path, name='coarse')
+    assert len(at_once) == 4
+    areas = pd.read_parquet(tmp_path / runs[0].folder / 'quality' / 'coarse' / 'areas.parquet')
+    assert sorted(set(areas['frame'])) == [14, 44]
 
     # Again: nothing, and one whose network is another, and one that broke off before its end.
     at_once.clear()
@@ -124,7 +133,7 @@ def test_runs_are_measured_once_and_compared(drive, study, write_run, at_once, t
     checkpoint = load(model)
     checkpoint.network.curvature_scale.fill_(2.0)
     save(checkpoint, model)
-    (tmp_path / runs[3].folder / 'quality' / 'quality.yaml').unlink()
+    (tmp_path / runs[3].folder / 'quality' / 'maps' / 'quality.yaml').unlink()
     measure_study(study, QUICK, [drive], tmp_path)
     assert at_once == [tmp_path / run.folder for run in runs[2:]]
 
@@ -133,7 +142,7 @@ def test_runs_measured_in_another_way_are_not_compared(
     drive, write_drive, study, write_run, at_once, tmp_path
 ):
     study = replace(study, variants={'a': {}}, seeds=1)
-    place = write_run(Run('a', 0, 0)) / 'quality'
+    place = write_run(Run('a', 0, 0)) / 'quality/maps'
     measure_study(study, QUICK, [drive], tmp_path)
     text = re.escape(
         f'{place}/quality.yaml must be measured as the others to be compared, got other '
@@ -161,7 +170,9 @@ def test_processes_give_the_same_and_only_what_was_kept_apart(
     monkeypatch.setattr(torch, 'set_num_threads', lambda _: None)
     quick = replace(QUICK, explainers=('attention',))
     measure_study(study, quick, [drive], tmp_path, workers=1)
-    first, second = (tmp_path / f'a/fold{fold}-seed0/quality/areas.parquet' for fold in (0, 1))
+    first, second = (
+        tmp_path / f'a/fold{fold}-seed0/quality/maps/areas.parquet' for fold in (0, 1)
+    )
     assert set(pd.read_parquet(first)['block']) == {0, 2}
     assert set(pd.read_parquet(second)['block']) == {1}
     assert len(set(module.read_measured(study, 'a', tmp_path).areas[0]['frame'])) == 12

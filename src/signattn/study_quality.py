@@ -25,12 +25,13 @@ from signattn.intervals import (
 )
 from signattn.model import Checkpoint, load
 from signattn.quality import GROUP, QualityConfig, measure_quality, summary, truth_summary
-from signattn.share import read_yaml, write_text, write_whole
+from signattn.share import read_yaml, write_metrics, write_text, write_whole
 from signattn.study import Run, StudyConfig, markdown, runs_of
 from signattn.train.record import MODEL, different
 from signattn.workers import processes, shared_out
 
 FOLDER = 'quality'
+"""Of a run and of a study; below it what was measured, by the measurement's name."""
 AREAS, TRUTH, CURVES = 'areas.parquet', 'truth.parquet', 'curves.csv'
 ABOUT = 'quality.yaml'
 """Written last: a run that has it is measured."""
@@ -65,6 +66,7 @@ def measure_study(
     drives: Sequence[Drive],
     out: Path,
     *,
+    name: str = 'maps',
     workers: int = 0,
     report: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> dict[str, Any]:
@@ -76,12 +78,14 @@ def measure_study(
         drives: What the study was tested on: the drives of its first data folder, or with
             ``folds: 0`` those apart.
         out: Folder of the study.
+        name: Of the measurement; those of other names stay as they are.
         workers: Runs side by side, each on one core; 0 for one a core.
         report: Called with the number of runs that are measured and of all.
 
     Returns:
         ``explanations``, and with masks ``truth``: lines as ``compare_quality`` and
-        ``compare_truth`` give them. ``explanations.md`` in the study's folder says the same.
+        ``compare_truth`` give them. ``quality/NAME.json`` in the study's folder says the same,
+        ``quality/NAME.md`` as tables.
 
     Raises:
         ValueError: If a run is measured in another way.
@@ -90,13 +94,14 @@ def measure_study(
     quality = dataclasses.replace(quality, part=part, block_s=study.block_s)
     asked = _asked(quality, drives)
     runs = runs_of(study)
-    missing = [run for run in runs if not _is_measured(out / run.folder, asked)]
+    missing = [run for run in runs if not _is_measured(out / run.folder / FOLDER / name, asked)]
     report(len(runs) - len(missing), len(runs))
     workers, threads = shared_out(workers)
     paths = tuple(drive.path for drive in drives)
     with processes(workers) as pool:
         measuring = [
-            pool.submit(measure_run, out / run.folder, quality, paths, threads) for run in missing
+            pool.submit(measure_run, out / run.folder, quality, paths, name, threads)
+            for run in missing
         ]
         try:
             for count, done in enumerate(as_completed(measuring), len(runs) - len(missing) + 1):
@@ -105,30 +110,32 @@ def measure_study(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    measured = {variant: read_measured(study, variant, out) for variant in study.variants}
+    measured = {variant: read_measured(study, variant, out, name) for variant in study.variants}
     found: dict[str, Any] = {'explanations': compare_quality(measured)}
     if quality.masks is not None:
         found['truth'] = compare_truth(measured)
-    write_text(out / 'explanations.md', tables(found))
+    write_metrics(out / FOLDER / f'{name}.json', found)
+    write_text(out / FOLDER / f'{name}.md', tables(found))
     return found
 
 
 def measure_run(
-    folder: Path, quality: QualityConfig, paths: Sequence[Path], threads: int = 1
+    folder: Path, quality: QualityConfig, paths: Sequence[Path], name: str, threads: int = 1
 ) -> None:
     """Measure the network of one run.
 
     Args:
-        folder: Of the run; what is measured lies below it, in ``quality``.
+        folder: Of the run; what is measured lies below it, in ``quality/NAME``.
         quality: What is measured; a network without attention does without what needs it.
         paths: Drives.
+        name: Of the measurement.
         threads: Of this process.
     """
     torch.set_num_threads(threads)
     checkpoint, drives = load(folder / MODEL), [Drive(path) for path in paths]
     asked, quality = _asked(quality, drives), fitting(quality, checkpoint)
     made = measure_quality(checkpoint, drives, quality)
-    place = folder / FOLDER
+    place = folder / FOLDER / name
     about = asked | {
         'weights_sha256': checkpoint.checksum,
         'own': quality.explainers[0],
@@ -175,13 +182,13 @@ def _asked(quality: QualityConfig, drives: Sequence[Drive]) -> dict[str, Any]:
     }
 
 
-def _is_measured(folder: Path, asked: Mapping[str, Any]) -> bool:
+def _is_measured(place: Path, asked: Mapping[str, Any]) -> bool:
     """Whether a run's network was measured, and in the way that is asked for."""
-    path = folder / FOLDER / ABOUT
+    path = place / ABOUT
     if not path.is_file():
         return False
     recorded = read_yaml(path)
-    if recorded.pop('weights_sha256') != _weights(folder):
+    if recorded.pop('weights_sha256') != _weights(place.parents[1]):
         return False  # trained again since
     changed = sorted(different({key: recorded[key] for key in asked}, asked))
     if changed:
@@ -202,24 +209,25 @@ def _parquet(table: pd.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def read_measured(study: StudyConfig, variant: str, out: Path) -> Measured:
+def read_measured(study: StudyConfig, variant: str, out: Path, name: str = 'maps') -> Measured:
     """What was measured of a variant.
 
     Args:
         study: What was compared.
         variant: Which variant.
         out: Folder of the study.
+        name: Of the measurement.
 
     Returns:
         Areas and truth of each seed.
     """
     folders = [
-        [out / Run(variant, fold, seed).folder / FOLDER for fold in range(study.folds or 1)]
+        [out / Run(variant, fold, seed).folder / FOLDER / name for fold in range(study.folds or 1)]
         for seed in range(study.seeds)
     ]
     areas, truth = (
-        [pd.concat([pd.read_parquet(fold / name) for fold in folds]) for folds in folders]
-        for name in (AREAS, TRUTH)
+        [pd.concat([pd.read_parquet(fold / file) for fold in folds]) for folds in folders]
+        for file in (AREAS, TRUTH)
     )
     return Measured(str(read_yaml(folders[0][0] / ABOUT)['own']), areas, truth)
 

@@ -59,7 +59,7 @@ def test_everything_is_left(report):
     assert metrics['costs']['attention']['forwards'] == 1
     areas = pd.read_parquet(out / 'areas.parquet')
     own = areas[(areas['method'] == 'attention') & (areas['mode'] == 'deletion')]
-    assert own['frame'].tolist() == list(range(0, 80, 10))
+    assert own['frame'].tolist() == list(range(4, 80, 10))
     line = metrics['explanations'][0]
     assert (line['method'], line['mode']) == ('attention', 'deletion')
     assert line['auc_deg_percent'] == pytest.approx(own['auc_deg_percent'].mean())

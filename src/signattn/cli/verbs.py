@@ -188,13 +188,18 @@ def _study(arguments: list[str]) -> None:
     parser.add_argument(
         '--explain', help='also measure the maps: a shipped measurement, or a .yaml file'
     )
+    parser.add_argument(
+        '--masks', type=Path, help='folder of the masks of rendered drives, for --explain'
+    )
     parsed = parse(parser, arguments)
     config = read_study(parsed.study, read_yaml(parsed.study))
     quality = read_quality(parsed.explain) if parsed.explain else None
+    if quality is not None and parsed.masks is not None:
+        quality = dataclasses.replace(quality, masks=parsed.masks)
     folders = [open_drives(data) for data in parsed.data]
     test = open_drives(parsed.test) if parsed.test else []
     with Bar('studying', 1) as advance:
-        metrics = run_study(
+        run_study(
             config,
             lambda changes: read_recipe(config.recipe, changes),
             folders,
@@ -209,17 +214,18 @@ def _study(arguments: list[str]) -> None:
         return
     from signattn.study_quality import measure_study
 
+    name = Path(parsed.explain).stem
     with Bar('measuring maps', 1) as advance:
-        metrics |= measure_study(
+        measure_study(
             config,
             quality,
             test or folders[0],
             parsed.out,
+            name=name,
             workers=parsed.workers,
             report=advance,
         )
-    write_metrics(parsed.out / 'metrics.json', metrics)
-    print(f'\n{(parsed.out / "explanations.md").read_text(encoding="utf-8")}', end='')
+    print(f'\n{(parsed.out / "quality" / f"{name}.md").read_text(encoding="utf-8")}', end='')
 
 
 def _sweep(arguments: list[str]) -> None:

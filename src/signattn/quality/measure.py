@@ -69,6 +69,7 @@ class _Part(NamedTuple):
         places: (N,) places in the whole drive.
         blocks: (N,) blocks of time of the whole drive.
         counts: (N,) bool, the frames that are tested.
+        covered: How much of each pixel of ``frames`` is causal; None without masks.
     """
 
     drive: Drive
@@ -77,6 +78,7 @@ class _Part(NamedTuple):
     places: Frames
     blocks: Frames
     counts: NDArray[np.bool_]
+    covered: Maps | None
 
 
 def measure_quality(
@@ -111,9 +113,6 @@ def measure_quality(
         drive.require_labels()
         check_preprocessing(checkpoint, drive)
         part = _part(drive, number, tested_part(checkpoint, drive, config.part), config)
-        covered = _covered(part, config)
-        if covered is not None:
-            rows.compare(part, CEILING, through_cells(covered), covered)
         measured = partial(
             curves,
             network,
@@ -122,27 +121,25 @@ def measure_quality(
             lead_s=lead_s,
             executor=executor,
         )
+        if part.covered is not None:
+            rows.compare(part, CEILING, through_cells(part.covered), part.frames)
         for name, maps in _maps(network, part, config, costs):
             report(f'{drive.name}: {name}')
-            if covered is not None and not name.startswith(RANDOM):
-                rows.compare(part, name, maps[part.frames], covered)
+            if not name.startswith(RANDOM):
+                rows.compare(part, name, maps[part.frames], part.frames)
             for deletion in config.every(len(part.frames)):
                 chosen = part.frames if deletion.regime == 'frame' else None
                 shown = maps if chosen is None else maps[chosen]
                 rows.add(part, name, deletion, measured(shown, deletion, frames=chosen))
-        for name, deletion, maps in _sampled(network, part, config, costs, executor):
+        for name, maps in _sampled(network, part, config, costs):
             report(f'{drive.name}: {name}')
-            rows.add(part, name, deletion, measured(maps, deletion, frames=part.sample))
+            rows.compare(part, name, maps, part.sample)
+            for deletion in _by_themselves(part, config):
+                rows.add(part, name, deletion, measured(maps, deletion, frames=part.sample))
+        for deletion, maps in _greedy(network, part, config, executor):
+            report(f'{drive.name}: {GREEDY}')
+            rows.add(part, GREEDY, deletion, measured(maps, deletion, frames=part.sample))
     return Quality(rows.areas(), rows.curves(), costs.mean(), rows.truth())
-
-
-def _covered(part: _Part, config: QualityConfig) -> Maps | None:
-    """How much of each pixel is causal in the measured frames."""
-    if config.masks is None:
-        return None
-    path = masks_beside(part.drive, config.masks)
-    measured = np.isin(np.arange(len(part.drive)), part.frames)
-    return coverage(part.drive.cut(measured), path, PARTS[config.causal])
 
 
 def _part(drive: Drive, number: int, tested: NDArray[np.bool_], config: QualityConfig) -> _Part:
@@ -159,7 +156,9 @@ def _part(drive: Drive, number: int, tested: NDArray[np.bool_], config: QualityC
     cut = drive.cut(kept)
     known = np.isfinite(cut.column('steering_angle')) & np.isfinite(cut.column('speed'))
     counts = tested[kept]
-    frames = np.flatnonzero(counts & known)[:: config.step]
+    frames = np.flatnonzero(counts & known)
+    # The middle one of so many, as the first of a drive has nothing behind it.
+    frames = frames[(min(config.step, len(frames)) - 1) // 2 :: config.step]
     if not len(frames):
         raise ValueError(f'{drive.path} must hold a frame to measure, got none')
     spread = np.linspace(0, len(frames) - 1, min(config.sample, len(frames))).round()
@@ -170,7 +169,16 @@ def _part(drive: Drive, number: int, tested: NDArray[np.bool_], config: QualityC
         np.flatnonzero(kept),
         blocks[kept],
         counts,
+        _covered(cut, frames, config),
     )
+
+
+def _covered(drive: Drive, frames: Frames, config: QualityConfig) -> Maps | None:
+    """How much of each pixel is causal in some frames of a drive."""
+    if config.masks is None:
+        return None
+    chosen = drive.cut(np.isin(np.arange(len(drive)), frames))
+    return coverage(chosen, masks_beside(drive, config.masks), PARTS[config.causal])
 
 
 def _maps(
@@ -196,26 +204,31 @@ def _maps(
 
 
 def _sampled(
-    network: Network,
-    part: _Part,
-    config: QualityConfig,
-    costs: '_Costs',
-    executor: Executor | None,
-) -> Iterator[tuple[str, DeletionConfig, Maps]]:
-    """Maps of the sample, and how they are measured."""
-    every = config.every(len(part.sample))
-    frame = [each for each in every if each.regime == 'frame']
+    network: Network, part: _Part, config: QualityConfig, costs: '_Costs'
+) -> Iterator[tuple[str, Maps]]:
+    """Maps of the sample."""
     for name in config.costly:
         explained = explain(part.drive, network, EXPLAINERS[name](), part.sample)
         costs.add(name, explained, len(part.sample))
-        for deletion in frame:
-            yield name, deletion, explained.saliency
-    for deletion in frame if config.greedy else ():
+        yield name, explained.saliency
+
+
+def _by_themselves(part: _Part, config: QualityConfig) -> Iterator[DeletionConfig]:
+    """How maps of the sample are measured: a stream would need those of all frames."""
+    every = config.every(len(part.sample))
+    return (deletion for deletion in every if deletion.regime == 'frame')
+
+
+def _greedy(
+    network: Network, part: _Part, config: QualityConfig, executor: Executor | None
+) -> Iterator[tuple[DeletionConfig, Maps]]:
+    """Maps of the sample that a search found, and what they were searched for."""
+    for deletion in _by_themselves(part, config) if config.greedy else ():
         if deletion.mode == 'insertion':  # the search is for what breaks the answer
             continue
         sharp = replace(deletion, blur_px=0.0)
         maps = greedy_maps(network, part.drive, sharp, part.sample, executor=executor)
-        yield GREEDY, sharp, maps.astype(np.float64)
+        yield sharp, maps.astype(np.float64)
 
 
 class _Rows:
@@ -249,10 +262,12 @@ class _Rows:
             }
             self._curves.append(pd.DataFrame({**about, **levels}))
 
-    def compare(self, part: _Part, method: str, maps: Maps, covered: Maps) -> None:
-        """Note how far the maps of the measured frames lie on the causal pixels."""
-        found = measure(maps, covered)._asdict()
-        table = pd.DataFrame({**_place(part, part.frames), 'method': method, **found})
+    def compare(self, part: _Part, method: str, maps: Maps, at: Frames) -> None:
+        """Note how far maps of measured frames lie on the causal pixels, where these are known."""
+        if part.covered is None:
+            return
+        found = measure(maps, part.covered[np.isin(part.frames, at)])._asdict()
+        table = pd.DataFrame({**_place(part, at), 'method': method, **found})
         self._truth.append(table.dropna(subset=[*TRUTHS]))
 
     def areas(self) -> pd.DataFrame:

@@ -107,21 +107,22 @@ def truth_summary(seeds: list[pd.DataFrame]) -> list[dict[str, Any]]:
         A line for each method: ``frames``, the measures' means with their bounds, and each one's
         ``_share``: of the way from the centre to the ceiling.
     """
-    grouped = [seed.groupby('method', sort=False) for seed in seeds]
-    found = {}
-    for method in seeds[0]['method'].unique():
-        tables = [group.get_group(method).sort_values(['drive', 'frame']) for group in grouped]
-        stacked = {
-            name: np.stack([each[name].to_numpy(float) for each in tables]) for name in TRUTHS
-        }
-        found[str(method)] = _Wide(stacked, tables[0]['block'].to_numpy(np.int64))
+    grouped = [seed.set_index(['drive', 'frame']).groupby('method') for seed in seeds]
+    ends = [(group.get_group(CENTRE), group.get_group(CEILING)) for group in grouped]
     lines = []
-    for method, own in found.items():
-        line: dict[str, Any] = {'method': method, 'frames': len(own.blocks)}
+    for method in seeds[0]['method'].unique():
+        tables = [group.get_group(method).sort_index() for group in grouped]
+        blocks = tables[0]['block'].to_numpy(np.int64)
+        line: dict[str, Any] = {'method': str(method), 'frames': len(blocks)}
         for name in TRUTHS:
-            line |= seed_block_interval(own.values[name], own.blocks).named(name)
-            low, high = found[CENTRE].values[name], found[CEILING].values[name]
-            share = seed_block_ratio(own.values[name] - low, high - low, own.blocks)
-            line |= share.named(f'{name}_share')
+            low, high = (  # of the frames that the method explained
+                np.stack(
+                    [end[k].loc[each.index, name] for end, each in zip(ends, tables, strict=True)]
+                )
+                for k in (0, 1)
+            )
+            own = np.stack([each[name].to_numpy(float) for each in tables])
+            line |= seed_block_interval(own, blocks).named(name)
+            line |= seed_block_ratio(own - low, high - low, blocks).named(f'{name}_share')
         lines.append(line)
     return lines

@@ -29,6 +29,7 @@ from signattn.train.record import MODEL
 AXES = {'bits': 'network.bits', 'temperature': 'network.temperature', 'attention': None}
 """What is varied, and the option whose values are the axis; without one variants stand apart."""
 
+NAME = 'sweep'  # of the measurement of maps
 SHOWN = 3
 """Pictures whose maps are drawn."""
 _AUC = 'auc_deg_percent'
@@ -82,8 +83,10 @@ def run_sweep(
         study, recipe, folders, test, out, before=before, workers=workers, report=training
     )
     drives = list(test or folders[0])
-    explained = measure_study(study, quality, drives, out, workers=workers, report=measuring)
-    measured = {variant: read_measured(study, variant, out) for variant in study.variants}
+    explained = measure_study(
+        study, quality, drives, out, name=NAME, workers=workers, report=measuring
+    )
+    measured = {variant: read_measured(study, variant, out, NAME) for variant in study.variants}
     metrics = {'axis': axis, 'values': values} | trained | explained
     metrics['welch'] = welch_pairs(measured)
     write_metrics(out / 'metrics.json', metrics)
@@ -203,7 +206,7 @@ def table(metrics: Mapping[str, Any]) -> str:
 
 def _shown(folder: Path, drive: Drive) -> NDArray[np.int64]:
     """Pictures of a drive, spread evenly over what was measured of it in a run."""
-    areas = pd.read_parquet(folder / FOLDER / AREAS)
+    areas = pd.read_parquet(folder / FOLDER / NAME / AREAS)
     inside = np.sort(areas[areas['drive'] == drive.name]['frame'].unique())
     spread = np.linspace(0, len(inside) - 1, SHOWN + 2).round().astype(int)[1:-1]
     return np.unique(inside[spread])
