@@ -86,6 +86,23 @@ def test_every_method_is_measured_as_the_metric_does(checkpoint, network, drive)
     assert found.costs['attention']['forwards'] == 1
 
 
+def test_cells_are_masked_in_feature_space_beside_pixels(checkpoint, network, drive):
+    fillings = ('black', 'feature')
+    config = quick(fillings=fillings, regimes=('frame',), greedy=True, levels=(0, 1), step=20)
+    found = measure_quality(checkpoint, [drive], config)
+    frames = np.array([9, 29])
+    own = explain(drive, network, EXPLAINERS['attention'](), frames).saliency
+    masked = DeletionConfig(levels=(0, 1), filling='mean', space='cells')
+    expected = curves(network, drive, own, masked, frames=frames)
+    rows = of(found.areas, method='attention', filling='feature')
+    np.testing.assert_allclose(rows['fidelity_area_deg_percent'], expected.fidelity_areas())
+    assert list(found.areas['filling'].unique()) == list(fillings)
+    greedy = of(found.areas, method='greedy', filling='feature')
+    assert (
+        greedy['fidelity_area_deg_percent'].to_numpy() >= expected.fidelity_areas() - 1e-9
+    ).all()
+
+
 def test_the_control_of_random_maps_is_their_mean(checkpoint, network, drive):
     found = measure_quality(checkpoint, [drive], quick(regimes=('frame',)))
     config = DeletionConfig(levels=LEVELS, filling='black', skip_s=0.2)

@@ -1,6 +1,6 @@
 """How far a network's maps can be trusted: every explainer and control, measured alike."""
 
-from signattn.quality.config import QualityConfig
+from signattn.quality.config import FEATURE, QualityConfig
 from signattn.quality.measure import (
     AREAS,
     CEILING,
@@ -17,6 +17,7 @@ from signattn.quality.summary import summary, truth_summary
 __all__ = [
     'AREAS',
     'CEILING',
+    'FEATURE',
     'GREEDY',
     'GROUP',
     'PLACE',

@@ -10,6 +10,9 @@ from typing import Literal
 from signattn.deletion import DeletionConfig
 from signattn.explain import EXPLAINERS
 
+FEATURE = 'feature'
+"""Filling of masked cells: the drive's mean feature."""
+
 
 @dataclass(frozen=True)
 class QualityConfig:
@@ -22,7 +25,8 @@ class QualityConfig:
         costly: Methods that explain a sample only.
         greedy: Whether to search for the ceiling, on the sample.
         sample: Frames of each drive in the sample.
-        fillings: What shows in place of masked pixels.
+        fillings: What shows in place of masked pixels; ``feature`` masks the encoder's cells
+            instead, by the mean feature of the drive.
         regimes: ``frame``, ``stream``.
         modes: ``deletion``, ``insertion``.
         step: Every so many frames are measured in ``frame``; ``stream`` takes all.
@@ -88,9 +92,11 @@ class QualityConfig:
             One after the other.
         """
         for regime, mode, filling in itertools.product(self.regimes, self.modes, self.fillings):
+            in_cells = filling == FEATURE
             yield DeletionConfig(
                 levels=self.insertion_levels if mode == 'insertion' else self.levels,
-                filling=filling,  # type: ignore[arg-type]  # checked there
+                filling='mean' if in_cells else filling,  # type: ignore[arg-type]  # checked there
+                space='cells' if in_cells else 'pixels',
                 regime=regime,  # type: ignore[arg-type]
                 mode=mode,  # type: ignore[arg-type]
                 blur_px=self.blur_px,

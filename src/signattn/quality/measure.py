@@ -17,7 +17,7 @@ from signattn.explain import EXPLAINERS, Explained, explain
 from signattn.explain import controls as control
 from signattn.model import Checkpoint, Network
 from signattn.preprocess import NS_PER_S
-from signattn.quality.config import QualityConfig
+from signattn.quality.config import FEATURE, QualityConfig
 from signattn.stream import find_device
 from signattn.truth import PARTS, Measures, coverage, masks_beside, measure, through_cells
 
@@ -245,7 +245,8 @@ class _Rows:
         at = made.frames[inside]
         method = RANDOM if name.startswith(f'{RANDOM}_') else name
         about: dict[str, str] = {'regime': config.regime, 'mode': config.mode}
-        about |= {'filling': config.filling, 'method': method}
+        filling = FEATURE if config.space == 'cells' else config.filling
+        about |= {'filling': filling, 'method': method}
         areas = {key: area(made)[inside] for key, area in AREAS.items()}
         self._areas.append(pd.DataFrame({**_place(part, at), **about, **areas}))
         errors = np.abs(made.theta_deg - made.truth_deg)

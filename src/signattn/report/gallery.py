@@ -13,7 +13,7 @@ from signattn.evaluate import Scored, errors_deg
 from signattn.explain import EXPLAINERS, Explained, explain
 from signattn.model import Network
 from signattn.preprocess import NS_PER_S
-from signattn.quality import RANDOM, QualityConfig
+from signattn.quality import FEATURE, RANDOM, QualityConfig
 from signattn.report.pictures import heated, masked, picture
 
 APART_S = 2.0
@@ -129,6 +129,11 @@ def show(
     return [shown[case] for case in cases]
 
 
+def _shown_filling(config: QualityConfig) -> str:
+    """The first one that is put in a picture."""
+    return next((filling for filling in config.fillings if filling != FEATURE), 'mean')
+
+
 def _show_drive(
     network: Network, item: Scored, cases: list[Case], config: QualityConfig
 ) -> list[Shown]:
@@ -136,7 +141,7 @@ def _show_drive(
     last = config.levels[-1]
     deletion = DeletionConfig(
         levels=(0.0, last),
-        filling=config.fillings[0],  # type: ignore[arg-type]  # checked by its own class
+        filling=_shown_filling(config),  # type: ignore[arg-type]  # checked by its own class
         blur_px=config.blur_px,
         seed=config.seed,
     )
