@@ -107,10 +107,10 @@ def _check(
         made = curves(network, drive, maps, config, frames=chosen, clean=clean)
         return made.fidelity_areas()
 
-    areas = permuted_areas(of(network), area, RANDOM_SEEDS)
+    every = maps_of(network, drive, method, np.arange(len(drive)))
+    areas = permuted_areas(every[chosen], area, RANDOM_SEEDS)
     found.add('fidelity_area_deg_percent', areas.own, blocks[chosen])
     found.add('permuted_area_deg_percent', areas.permuted.mean(0), blocks[chosen])
-    every = maps_of(network, drive, method, np.arange(len(drive)))
     lag = round(ELSEWHERE_S * drive.preprocessing.rate_hz)
     pictures = {'maps': every, 'pictures': drive.frames[..., 2].astype(float)}
     for what, shown in pictures.items():

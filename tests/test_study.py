@@ -363,3 +363,13 @@ def test_an_earlier_study_must_be_named(drive, study_file, tmp_path, capsys):
     assert 'since start of topk is before/dense, got none: name it with --before' in (
         capsys.readouterr().err
     )
+
+
+def test_masks_without_maps_to_measure_are_an_error(drive, study_file, tmp_path, capsys):
+    out = tmp_path / 'study'
+    arguments = ['study', str(study_file), '--data', str(drive.path), '--out', str(out)]
+    assert main([*arguments, '--masks', str(tmp_path)]) == 1
+    assert f'--masks must come with --explain, got --masks {tmp_path} alone' in (
+        capsys.readouterr().err
+    )
+    assert not out.exists()

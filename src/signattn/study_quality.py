@@ -94,7 +94,7 @@ def measure_study(
     quality = dataclasses.replace(quality, part=part, block_s=study.block_s)
     asked = _asked(quality, drives)
     runs = runs_of(study)
-    missing = [run for run in runs if not _is_measured(out / run.folder / FOLDER / name, asked)]
+    missing = [run for run in runs if not _is_measured(out / run.folder, name, asked)]
     report(len(runs) - len(missing), len(runs))
     workers, threads = shared_out(workers)
     paths = tuple(drive.path for drive in drives)
@@ -182,13 +182,13 @@ def _asked(quality: QualityConfig, drives: Sequence[Drive]) -> dict[str, Any]:
     }
 
 
-def _is_measured(place: Path, asked: Mapping[str, Any]) -> bool:
+def _is_measured(folder: Path, name: str, asked: Mapping[str, Any]) -> bool:
     """Whether a run's network was measured, and in the way that is asked for."""
-    path = place / ABOUT
+    path = folder / FOLDER / name / ABOUT
     if not path.is_file():
         return False
     recorded = read_yaml(path)
-    if recorded.pop('weights_sha256') != _weights(place.parents[1]):
+    if recorded.pop('weights_sha256') != _weights(folder):
         return False  # trained again since
     changed = sorted(different({key: recorded[key] for key in asked}, asked))
     if changed:

@@ -192,6 +192,8 @@ def _study(arguments: list[str]) -> None:
         '--masks', type=Path, help='folder of the masks of rendered drives, for --explain'
     )
     parsed = parse(parser, arguments)
+    if parsed.masks is not None and not parsed.explain:
+        raise ValueError(f'--masks must come with --explain, got --masks {parsed.masks} alone')
     config = read_study(parsed.study, read_yaml(parsed.study))
     quality = read_quality(parsed.explain) if parsed.explain else None
     if quality is not None and parsed.masks is not None:
@@ -288,7 +290,7 @@ def _evaluate(arguments: list[str]) -> None:
     parser.add_argument('--data', type=Path, required=True, help='a drive or a folder of drives')
     parser.add_argument('--out', type=Path, required=True, help='folder of the report')
     parser.add_argument('--json', action='store_true', help='print the metrics as JSON')
-    parser.add_argument('--workers', type=int, default=0, help='processes; 0: one a core')
+    parser.add_argument('--workers', type=int, default=0, help='threads; 0: one a core')
     parser.add_argument(
         '--explain',
         default='quick',

@@ -108,21 +108,21 @@ def truth_summary(seeds: list[pd.DataFrame]) -> list[dict[str, Any]]:
         ``_share``: of the way from the centre to the ceiling.
     """
     grouped = [seed.set_index(['drive', 'frame']).groupby('method') for seed in seeds]
-    ends = [(group.get_group(CENTRE), group.get_group(CEILING)) for group in grouped]
     lines = []
     for method in seeds[0]['method'].unique():
-        tables = [group.get_group(method).sort_index() for group in grouped]
-        blocks = tables[0]['block'].to_numpy(np.int64)
+        frames = [group.get_group(method).sort_index().index for group in grouped]
+        own, low, high = (
+            [group.get_group(it).loc[at] for group, at in zip(grouped, frames, strict=True)]
+            for it in (method, CENTRE, CEILING)
+        )
+        blocks = own[0]['block'].to_numpy(np.int64)
         line: dict[str, Any] = {'method': str(method), 'frames': len(blocks)}
         for name in TRUTHS:
-            low, high = (  # of the frames that the method explained
-                np.stack(
-                    [end[k].loc[each.index, name] for end, each in zip(ends, tables, strict=True)]
-                )
-                for k in (0, 1)
+            made, least, most = (
+                np.stack([table[name].to_numpy(float) for table in tables])
+                for tables in (own, low, high)
             )
-            own = np.stack([each[name].to_numpy(float) for each in tables])
-            line |= seed_block_interval(own, blocks).named(name)
-            line |= seed_block_ratio(own - low, high - low, blocks).named(f'{name}_share')
+            line |= seed_block_interval(made, blocks).named(name)
+            line |= seed_block_ratio(made - least, most - least, blocks).named(f'{name}_share')
         lines.append(line)
     return lines
