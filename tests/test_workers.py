@@ -1,9 +1,10 @@
-"""Workers end with their parent, even one that is killed."""
+"""Workers end with what they were started for, even with a parent that is killed."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -34,14 +35,33 @@ def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path):
     parent.stdout.close()
 
 
-def test_one_worker_needs_no_process():
+def test_one_worker_needs_no_thread():
     with crew(1) as executor:
         assert executor is None
 
 
-def test_two_workers_are_processes_of_their_own():
+def test_two_workers_work_at_once():
+    meeting = threading.Barrier(2, timeout=60)
     with crew(2) as executor:
-        assert executor.submit(os.getpid).result() != os.getpid()
+        assert sorted(executor.map(lambda _: meeting.wait(), range(2))) == [0, 1]
+
+
+def test_an_interruption_waits_for_nothing_that_has_not_begun():
+    begun, go = threading.Barrier(3, timeout=60), threading.Event()
+    futures = []
+
+    def interrupted():
+        with crew(2) as executor:
+            work = lambda: (begun.wait(), go.wait(60))  # noqa: E731
+            futures.extend(executor.submit(work) for _ in range(4))
+            begun.wait()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [future.cancelled() for future in futures] == [False, False, True, True]
+    go.set()
+    assert all(future.result()[1] for future in futures[:2])
 
 
 def test_less_than_no_worker():

@@ -1,23 +1,26 @@
-"""Worker processes that end with the process that started them."""
+"""Threads to share work among, and processes that end with the one that started them."""
 
 import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
 
 @contextmanager
 def crew(workers: int) -> Iterator[Executor | None]:
-    """Processes to share work among, as long as the block lasts.
+    """Threads to share a network's work among, as long as the block lasts.
+
+    What computes there lets others run, and nothing has to be sent to them: a network of the
+    paper's size has 150 MB.
 
     Args:
         workers: How many; 0 for one a core.
 
     Yields:
-        What takes the work; None for one, which needs no process of its own.
+        What takes the work; None for one, which needs no thread of its own.
 
     Raises:
         ValueError: If workers is negative.
@@ -26,8 +29,12 @@ def crew(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
         yield None
         return
-    with processes(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         yield pool
+    finally:
+        # Whoever interrupts waits for nothing that has not begun.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def processes(workers: int) -> ProcessPoolExecutor:

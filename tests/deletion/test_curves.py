@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from signattn.deletion import Curves, DeletionConfig, clean_pass, curves, curves_of_all
+from signattn.deletion import Curves, DeletionConfig, clean_pass, curves
 from signattn.deletion.passes import Viewer
 from signattn.preprocess import scale
 
@@ -219,7 +219,7 @@ def test_a_drive_without_speed_is_refused(adding, left, bright):
 
 @pytest.mark.parametrize('saliency', [halves(2), halves(3)[:, :, 1:]])
 def test_there_is_a_map_for_each_frame(adding, left, bright, saliency):
-    with pytest.raises(ValueError, match=r'^saliency of map must be \(3, 80, 160\), one for each'):
+    with pytest.raises(ValueError, match=r'^saliency must be \(3, 80, 160\), one for each'):
         curves(adding(left), bright([BEND] * 3), saliency, BLACK)
 
 
@@ -227,7 +227,7 @@ def test_there_is_a_map_for_each_frame(adding, left, bright, saliency):
 def test_maps_are_finite_and_not_negative(adding, left, bright, value):
     saliency = halves(3)
     saliency[1, 0, 0] = value
-    expected = r'^saliency of map must be finite and at least 0, got other values in map 1: take'
+    expected = r'^saliency must be finite and at least 0, got other values in map 1: take'
     with pytest.raises(ValueError, match=expected):
         curves(adding(left), bright([BEND] * 3), saliency, BLACK)
 
@@ -403,34 +403,23 @@ def test_some_frames_are_answered_as_all_are(random_network, pictures, write_dri
     np.testing.assert_array_equal(part.theta_deg, whole.theta_deg[:, some])
 
 
-@pytest.mark.parametrize('regime', ['frame', 'stream'])
-def test_maps_together_and_each_alone(random_network, pictures, write_drive, regime):
-    network, drive = random_network(), write_drive([0.0] * 3, frames=pictures(3))
-    rng = np.random.default_rng(1)
-    maps = {'one': rng.random((3, 80, 160)), 'other': rng.random((3, 80, 160))}
-    config = DeletionConfig(levels=(0, 10, 25), regime=regime, skip_s=0.0)
-    together = curves_of_all(network, drive, maps, config)
-    assert list(together) == ['one', 'other']
-    for name, saliency in maps.items():
-        assert_same(together[name], curves(network, drive, saliency, config))
-
-
-def test_the_number_of_processes_changes_nothing(random_network, pictures, write_drive):
+def test_the_number_of_threads_and_processes_changes_nothing(
+    random_network, pictures, write_drive
+):
     stamps = np.array([0, 1, 2, 3, 100, 101, 102]) * STEP_NS
     drive = write_drive([0.0] * 7, frames=pictures(7), stamps_ns=stamps)
     network = random_network(encoder_norm='batch')
-    maps = {'map': np.random.default_rng(1).random((7, 80, 160))}
+    maps = np.random.default_rng(1).random((7, 80, 160))
     cases = [
         DeletionConfig(levels=(0, 10, 25), regime=regime, space=space, skip_s=0.0, chunk=2)
         for regime, space in (('frame', 'pixels'), ('stream', 'cells'))
     ]
-    alone = [curves_of_all(network, drive, maps, case)['map'] for case in cases]
+    alone = [curves(network, drive, maps, case) for case in cases]
     context = multiprocessing.get_context('spawn')
-    with ThreadPoolExecutor(1) as one, ProcessPoolExecutor(2, context) as two:
+    with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2, context) as processes:
         for case, expected in zip(cases, alone, strict=True):
-            for executor in (one, two):
-                found = curves_of_all(network, drive, maps, case, executor=executor)
-                assert_same(expected, found['map'])
+            for executor in (threads, processes):
+                assert_same(expected, curves(network, drive, maps, case, executor=executor))
 
 
 def test_nothing_is_modified(random_network, pictures, write_drive):

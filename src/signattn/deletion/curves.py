@@ -1,6 +1,5 @@
 """Deletion and insertion curves of a drive, and the areas under them."""
 
-from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -113,8 +112,8 @@ def curves(
             ``frame``; all if not given.
         lead_s: s, how much later the network's curvature is driven.
         clean: As ``clean_pass`` gives it, if it is there already.
-        executor: Shares the work among processes; each uses one core. The result doesn't depend
-            on how many there are.
+        executor: Shares the work among threads or processes; each uses one core. The result
+            doesn't depend on how many there are.
 
     Returns:
         The curves. Frames without a known speed are left out.
@@ -122,63 +121,21 @@ def curves(
     Raises:
         ValueError: If maps or frames don't fit the drive, or no frame is left.
     """
-    maps = {'map': saliency}
-    shared = {'frames': frames, 'lead_s': lead_s, 'clean': clean, 'executor': executor}
-    return curves_of_all(network, drive, maps, config, **shared)['map']  # type: ignore[arg-type]
-
-
-def curves_of_all(
-    network: Network,
-    drive: Drive,
-    saliencies: Mapping[str, Maps],
-    config: DeletionConfig | None = None,
-    *,
-    frames: Frames | None = None,
-    lead_s: float = 0.0,
-    clean: Clean | None = None,
-    executor: Executor | None = None,
-) -> dict[str, Curves]:
-    """As ``curves``, for many maps at once, which an executor shares among its processes.
-
-    Args:
-        network: As there.
-        drive: As there.
-        saliencies: Maps by name.
-        config: As there.
-        frames: As there.
-        lead_s: As there.
-        clean: As there.
-        executor: As there.
-
-    Returns:
-        Curves by name.
-
-    Raises:
-        ValueError: As there.
-    """
     config = config or DeletionConfig()
     chosen = _chosen(drive, config, frames)
-    for name, saliency in saliencies.items():
-        _check(name, saliency, len(chosen))
+    _check(saliency, len(chosen))
     if clean is None and (config.regime == 'frame' or config.space == 'cells'):
         clean = clean_pass(network, drive)
-    jobs, places = list[Job](), list[tuple[str, slice, slice]]()
     ship = packed(network, executor)
-    for name, saliency in saliencies.items():
-        if config.regime == 'frame' and clean is not None:
-            made = _frame_jobs(ship, drive, saliency, config, clean, chosen)
-        else:
-            made = _stream_jobs(ship, drive, saliency, config, clean)
-        for job, rows, columns in made:
-            jobs.append(job)
-            places.append((name, rows, columns))
-    size = (grouped(config).size, len(chosen))
-    answers = {name: np.full(size, np.nan) for name in saliencies}
-    for (name, rows, columns), result in zip(places, run_jobs(jobs, executor), strict=True):
-        answers[name][rows, columns] = result
-    return {
-        name: _curves(drive, config, chosen, answer, lead_s) for name, answer in answers.items()
-    }
+    if config.regime == 'frame' and clean is not None:
+        parts = _frame_jobs(ship, drive, saliency, config, clean, chosen)
+    else:
+        parts = _stream_jobs(ship, drive, saliency, config, clean)
+    answers = np.full((grouped(config).size, len(chosen)), np.nan)
+    results = run_jobs([job for job, _, _ in parts], executor)
+    for (_, rows, columns), result in zip(parts, results, strict=True):
+        answers[rows, columns] = result
+    return _curves(drive, config, chosen, answers, lead_s)
 
 
 def _chosen(drive: Drive, config: DeletionConfig, frames: Frames | None) -> Frames:
@@ -193,15 +150,15 @@ def _chosen(drive: Drive, config: DeletionConfig, frames: Frames | None) -> Fram
     return chosen.astype(np.int64)
 
 
-def _check(name: str, saliency: Maps, count: int) -> None:
+def _check(saliency: Maps, count: int) -> None:
     if saliency.shape != (count, HEIGHT, WIDTH):
         expected = f'({count}, {HEIGHT}, {WIDTH}), one for each frame'
-        raise ValueError(f'saliency of {name} must be {expected}, got {saliency.shape}')
+        raise ValueError(f'saliency must be {expected}, got {saliency.shape}')
     for place, each in enumerate(saliency):
         if not (np.isfinite(each) & (each >= 0)).all():
             raise ValueError(
-                f'saliency of {name} must be finite and at least 0, got other values in map '
-                f'{place}: take the absolute value of signed attributions'
+                f'saliency must be finite and at least 0, got other values in map {place}: take '
+                'the absolute value of signed attributions'
             )
 
 

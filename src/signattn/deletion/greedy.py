@@ -50,7 +50,7 @@ def greedy_maps(
         config: Filling, or cells; its last level says how far the search goes.
         frames: (M,) int64, places of the frames in the drive.
         clean: As ``clean_pass`` gives it, if it is there already.
-        executor: Shares the work among processes.
+        executor: Shares the work among threads or processes.
 
     Returns:
         (M, 80, 160) float32, larger where masked earlier, 0 where not at all.

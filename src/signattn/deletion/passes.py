@@ -6,7 +6,7 @@ import functools
 import math
 import pickle
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -289,9 +289,9 @@ def run_jobs(jobs: list[Job], executor: Executor | None) -> Iterable[Answers]:
 def packed(network: Network, executor: Executor | None) -> Network | bytes:
     """A network as it goes to an executor.
 
-    As bytes, since tensors would go through shared memory, of which containers have little.
+    To processes as bytes: tensors would go through shared memory, of which containers have little.
     """
-    return network if executor is None else pickle.dumps(network)
+    return pickle.dumps(network) if isinstance(executor, ProcessPoolExecutor) else network
 
 
 def unpacked(network: Network | bytes) -> Network:

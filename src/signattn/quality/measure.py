@@ -95,7 +95,8 @@ def measure_quality(
         checkpoint: The network.
         drives: With steering.
         config: What is measured.
-        executor: Shares the work among processes; the result doesn't depend on how many.
+        executor: Shares the work among threads or processes; the result doesn't depend on how
+            many there are.
         report: Called with what comes next.
 
     Returns:
@@ -113,13 +114,9 @@ def measure_quality(
         drive.require_labels()
         check_preprocessing(checkpoint, drive)
         part = _part(drive, number, tested_part(checkpoint, drive, config.part), config)
+        clean = clean_pass(network, part.drive)
         measured = partial(
-            curves,
-            network,
-            part.drive,
-            clean=clean_pass(network, part.drive),
-            lead_s=lead_s,
-            executor=executor,
+            curves, network, part.drive, clean=clean, lead_s=lead_s, executor=executor
         )
         if part.covered is not None:
             rows.compare(part, CEILING, through_cells(part.covered), part.frames)
@@ -136,9 +133,15 @@ def measure_quality(
             rows.compare(part, name, maps, part.sample)
             for deletion in _by_themselves(part, config):
                 rows.add(part, name, deletion, measured(maps, deletion, frames=part.sample))
-        for deletion, maps in _greedy(network, part, config, executor):
+        for deletion in _by_themselves(part, config) if config.greedy else ():
+            if deletion.mode == 'insertion':  # the search is for what breaks the answer
+                continue
             report(f'{drive.name}: {GREEDY}')
-            rows.add(part, GREEDY, deletion, measured(maps, deletion, frames=part.sample))
+            sharp = replace(deletion, blur_px=0.0)
+            maps = greedy_maps(
+                network, part.drive, sharp, part.sample, clean=clean, executor=executor
+            )
+            rows.add(part, GREEDY, sharp, measured(maps, sharp, frames=part.sample))
     return Quality(rows.areas(), rows.curves(), costs.mean(), rows.truth())
 
 
@@ -217,18 +220,6 @@ def _by_themselves(part: _Part, config: QualityConfig) -> Iterator[DeletionConfi
     """How maps of the sample are measured: a stream would need those of all frames."""
     every = config.every(len(part.sample))
     return (deletion for deletion in every if deletion.regime == 'frame')
-
-
-def _greedy(
-    network: Network, part: _Part, config: QualityConfig, executor: Executor | None
-) -> Iterator[tuple[DeletionConfig, Maps]]:
-    """Maps of the sample that a search found, and what they were searched for."""
-    for deletion in _by_themselves(part, config) if config.greedy else ():
-        if deletion.mode == 'insertion':  # the search is for what breaks the answer
-            continue
-        sharp = replace(deletion, blur_px=0.0)
-        maps = greedy_maps(network, part.drive, sharp, part.sample, executor=executor)
-        yield sharp, maps.astype(np.float64)
 
 
 class _Rows:
