@@ -70,6 +70,7 @@ def test_a_study_trains_what_is_missing_and_compares(drive, study_file, tmp_path
     metrics = json.loads((out / 'metrics.json').read_text())
     assert (metrics['seeds'], metrics['folds'], metrics['frames']) == (2, 2, 160)
     assert metrics['blocks'] == 8
+    assert '\n2 seeds, 2 folds, 160 frames in 8 blocks; in brackets 95 %' in printed
     entry = metrics['variants']['topk']
     assert entry['mae_deg_low'] <= entry['mae_deg'] <= entry['mae_deg_high']
     assert entry['difference_deg_low'] <= entry['difference_deg'] <= entry['difference_deg_high']

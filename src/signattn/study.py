@@ -367,11 +367,22 @@ def table(metrics: Mapping[str, Any]) -> str:
         The table, a line for each variant.
     """
     rows = [{'variant': name, **entry} for name, entry in metrics['variants'].items()]
-    about = (
-        f'{metrics["seeds"]} seeds, {metrics["folds"]} folds, {metrics["frames"]} frames in '
-        f'{metrics["blocks"]} blocks; in brackets 95 %, bootstrap over seeds and blocks.'
-    )
-    return f'{markdown(rows)}\n\n{about}\n'
+    about = 'in brackets 95 %, bootstrap over seeds and blocks.'
+    return f'{markdown(rows)}\n\n{extent(metrics)}; {about}\n'
+
+
+def extent(metrics: Mapping[str, Any]) -> str:
+    """How much a comparison rests on.
+
+    Args:
+        metrics: As ``compare`` gives it.
+
+    Returns:
+        Seeds, folds or drives of their own, frames and blocks.
+    """
+    where = f'{metrics["folds"]} folds' if metrics['folds'] else 'tested on other drives'
+    much = f'{metrics["frames"]} frames in {metrics["blocks"]} blocks'
+    return f'{metrics["seeds"]} seeds, {where}, {much}'
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -165,7 +165,7 @@ def test_the_table_has_a_line_for_each_own_map():
     text = table(metrics())
     assert text.splitlines()[0].startswith('| variant | mae_deg | regime | mode | filling |')
     assert '\n| b | 5 [4, 6] | frame | deletion | black | attention | 3 | 0.25 |\n' in text
-    assert '1 seeds, 0 folds, scored on 60 frames in 3 blocks.' in text
+    assert '1 seeds, tested on other drives, 60 frames in 3 blocks. Areas' in text
 
 
 @pytest.mark.parametrize('path', sorted(share_path('config/study').glob('*.yaml')), ids=str)

@@ -13,7 +13,7 @@ from signattn.drive import Drive
 from signattn.intervals import welch
 from signattn.quality import QualityConfig
 from signattn.share import write_metrics, write_text
-from signattn.study import Recipe, Run, StudyConfig, markdown, run_study
+from signattn.study import Recipe, Run, StudyConfig, extent, markdown, run_study
 from signattn.study_quality import (
     AREAS,
     CONTEXT,
@@ -195,9 +195,8 @@ def table(metrics: Mapping[str, Any]) -> str:
         One table.
     """
     about = (
-        f'{metrics["seeds"]} seeds, {metrics["folds"]} folds, scored on {metrics["frames"]} '
-        f'frames in {metrics["blocks"]} blocks. Areas in deg·%. reference_ratio: fidelity area by '
-        'that of the first variant. In brackets 95 %, bootstrap over seeds and blocks; p_away and '
+        f'{extent(metrics)}. Areas in deg·%. reference_ratio: fidelity area by that of the first '
+        'variant. In brackets 95 %, bootstrap over seeds and blocks; p_away and '
         'p_reference by the same bootstrap, after Holm; p_welch against the first variant, raw '
         'areas, frames taken for independent, as in the paper.'
     )
