@@ -1,6 +1,7 @@
 """Time of a deletion curve beside Quantus' PixelFlipping and the plain loop, on one network.
 
     python benchmarks/deletion.py --out RESULTS [--frames 64] [--cores 1] [--hidden 1024]
+    python benchmarks/deletion.py --out RESULTS --drive DRIVE [--sample 20] [--cores 2]
 
 Frame regime: ours, Quantus (where it is installed: `pip install quantus`; it is no dependency),
 and the loop of the metric that came with RISE: all frames as one batch, level by level. Stream
@@ -13,8 +14,12 @@ Streams go in windows of 16 frames, so take many more than that.
 
 The floor is the arithmetic of convolutions and linear maps alone, at the rate that the same cores
 reach in a large product of matrices or in a wide convolution, whichever is higher. Before that,
-the answers of the plain loops are compared with ours. Prints a table and writes
-RESULTS/metrics.json.
+the answers of the plain loops are compared with ours.
+
+With ``--drive`` what a whole drive takes instead, in both regimes with attention, Grad-CAM, random
+and centred maps, and LIME, RISE and the greedy search on a sample of its frames.
+
+Prints a table and writes RESULTS/metrics.json.
 """
 
 import argparse
@@ -28,7 +33,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,8 +45,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from signattn.deletion import Clean, DeletionConfig, clean_pass, curves, masked_order
+from signattn.deletion import (
+    Clean,
+    DeletionConfig,
+    clean_pass,
+    curves,
+    greedy_maps,
+    masked_order,
+)
 from signattn.drive import COLUMNS, Drive
+from signattn.explain import EXPLAINERS, explain
+from signattn.explain.controls import centre, random
 from signattn.model import Network, NetworkConfig
 from signattn.preprocess import Preprocessing, scale
 from signattn.ranks import blurred
@@ -244,12 +260,17 @@ def made_routes(
     return routes, found
 
 
-def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
-    """All routes in turn."""
+def made_network(args: argparse.Namespace) -> Network:
+    """The network, with random weights."""
     torch.manual_seed(0)
     torch.set_num_threads(args.cores)
     config = NetworkConfig(attention=args.kind, hidden=args.hidden, encoder_norm=args.norm)
-    network = Network(config).eval().requires_grad_(requires_grad=False)
+    return Network(config).eval()
+
+
+def measure(args: argparse.Namespace, folder: Path) -> dict[str, object]:
+    """All routes in turn."""
+    network = made_network(args).requires_grad_(requires_grad=False)
     drive = write_drive(folder / 'drive', args.frames)
     saliency = np.random.default_rng(1).random((args.frames, 80, 160))
     seconds: dict[str, list[float]] = {}
@@ -292,6 +313,45 @@ def row(
     return figures
 
 
+def measure_drive(args: argparse.Namespace) -> dict[str, object]:
+    """Seconds that a drive takes: for the maps, and for the curves in each regime."""
+    network, drive = made_network(args), Drive(args.drive)
+    sample = np.linspace(0, len(drive) - 1, args.sample).round().astype(np.int64)
+    seconds: dict[str, dict[str, float]] = {}
+
+    def timed(name: str, what: str, task: Callable[[], Any]) -> Any:
+        started = time.perf_counter()
+        made = task()
+        seconds.setdefault(name, {})[what] = time.perf_counter() - started
+        print(f'{name}: {what} {seconds[name][what]:.1f} s', flush=True)
+        return made
+
+    with crew(args.cores) as executor:
+        clean = timed('clean pass', 'answers', lambda: clean_pass(network, drive))
+        measured = partial(curves, network, drive, clean=clean, executor=executor)
+        every: dict[str, Callable[[], NDArray[np.floating]]] = {
+            'attention': lambda: explain(drive, network, EXPLAINERS['attention']()).saliency,
+            'gradcam': lambda: explain(drive, network, EXPLAINERS['gradcam']()).saliency,
+            'random': lambda: random(len(drive), 0),
+            'centre': lambda: centre(len(drive)),
+        }
+        for name, task in every.items():
+            maps = timed(name, 'maps', task)
+            for config in (FRAME, STREAM):
+                timed(name, config.regime, partial(measured, maps, config))
+        whole = sum(sum(parts.values()) for parts in seconds.values())
+        for name in ('lime_cells', 'lime_superpixels', 'rise'):
+            task = partial(explain, drive, network, EXPLAINERS[name](), sample)
+            maps = timed(f'{name}, sample', 'maps', task).saliency
+            timed(f'{name}, sample', 'frame', partial(measured, maps, FRAME, frames=sample))
+        sharp = replace(FRAME, blur_px=0.0)
+        shared = {'clean': clean, 'executor': executor}
+        task = partial(greedy_maps, network, drive, sharp, sample, **shared)
+        maps = timed('greedy, sample', 'maps', task)
+        timed('greedy, sample', 'frame', partial(measured, maps, sharp, frames=sample))
+    return {'frames': len(drive), 'sample': args.sample, 'whole_s': whole, 'seconds': seconds}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
@@ -302,11 +362,19 @@ def main() -> None:
     parser.add_argument('--kind', default='sign', help='attention')
     parser.add_argument('--norm', default='batch', choices=('none', 'batch'))
     parser.add_argument('--repeats', type=int, default=5)
+    parser.add_argument('--drive', type=Path, help='time a whole drive instead')
+    parser.add_argument('--sample', type=int, default=20, help='its frames for costly methods')
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        results = measure(args, Path(folder))
+    if args.drive:
+        results = measure_drive(args)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            results = measure(args, Path(folder))
     args.out.mkdir(parents=True, exist_ok=True)
     write_metrics(args.out / 'metrics.json', results)
+    if args.drive:
+        print(f'{results["whole_s"]:.0f} s for all {results["frames"]} frames')
+        return
     routes = results.pop('routes')
     print('| route | ms a frame, 26 levels | times the floor | time over ours |')
     print('|---|---|---|---|')
