@@ -380,6 +380,12 @@ def test_single_frames_are_answered_as_in_the_window(kind, head):
     expanded = tuple(part.expand(6, -1) for part in one)
     want = network.answer_each(features.flatten(0, 1), expanded)
     assert_close(network.answer_each(features.flatten(0, 1), one), want, rtol=0, atol=1e-6)
+    opened = network.opened(one[0])
+    assert (opened is None) == (head == 'kim')
+    assert_close(network.answer_each(features.flatten(0, 1), one, opened), want, rtol=0, atol=1e-6)
+    if opened is not None:
+        nothing = network.answer_each(features.flatten(0, 1), one, torch.zeros_like(opened))
+        assert_close(nothing, network.output.bias.expand(6) * network.curvature_scale)
 
 
 def test_the_gradient_of_single_frames_is_not_weighed_by_a_map_without_a_part():

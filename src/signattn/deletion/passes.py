@@ -209,11 +209,15 @@ def frame_answers(
     answers = np.empty((len(counts), len(frames)))
     with quietly():
         show = Masker(viewer, config, groups.ravel(), feature)
-        for place, index in enumerate(indices.tolist()):
-            features = show(frames[place], saliency[place], index)
-            h, c = (part.to(viewer.device) for part in clean.state(place))
-            answer = network.answer_each(features, (h, c))
-            answers[:, place] = answer[: len(counts)].cpu().numpy()
+        for window, padded in _windows(slice(0, len(indices))):
+            h, c = (part.to(viewer.device) for part in clean.state(padded))
+            opened = network.opened(h)  # for all of them its weights are read once
+            for row, place in enumerate(range(window.start, window.stop)):
+                features = show(frames[place], saliency[place], int(indices[place]))
+                own = slice(row, row + 1)
+                gate = None if opened is None else opened[own]
+                answer = network.answer_each(features, (h[own], c[own]), gate)
+                answers[:, place] = answer[: len(counts)].cpu().numpy()
     return answers
 
 

@@ -285,7 +285,7 @@ class Network(nn.Module):
         known = known.unflatten(2, (ROWS, COLUMNS))
         return Output(curvature, known.exp(), state, known, (before, memory[:, :-1]))
 
-    def answer_each(self, features: Tensor, state: State) -> Tensor:
+    def answer_each(self, features: Tensor, state: State, opened: Tensor | None = None) -> Tensor:
         """Answer single frames, each from a state of its own; nothing is carried on.
 
         Of the network behind the encoder it computes only what the answer needs. With ``sign`` α
@@ -294,6 +294,7 @@ class Network(nn.Module):
         Args:
             features: (N, L, D) float32.
             state: (h, c) before the frames, each (N, hidden); (1, hidden) if it is one for all.
+            opened: What ``opened`` gives of h, if it is there already.
 
         Returns:
             (N,) float32, curvature in 1/m, to rounding that of ``answer``.
@@ -307,7 +308,20 @@ class Network(nn.Module):
         h, c = (part.expand(len(features), -1) for part in state)
         # Of one state for all the gate is computed once.
         behind = h if self.last is None else self.lstm(products, (h, c))[0]
-        return self._answer(state[0], behind, products)
+        return self._answer(state[0], behind, products, opened)
+
+    def opened(self, h: Tensor) -> Tensor | None:
+        """How far each product is let through to the answer.
+
+        Args:
+            h: (..., hidden) float32, before a frame.
+
+        Returns:
+            (..., L·C) float32, in (0, 1); None with the head ``kim``, which has no such gate.
+
+        Source: Tashiro and Awano 2023, σ(W_α h_{t−1} + b_α) of Eq. 10.
+        """
+        return torch.sigmoid(self.gate(h)) if self.last is None else None
 
     def initial_state(self, features: Tensor, openness: Tensor | None = None) -> State:
         """State before the first frame, from the mean of its features.
@@ -393,10 +407,13 @@ class Network(nn.Module):
         amplitude = functional.softplus(to_amplitude)
         return signed, quantize(amplitude, 0.0, self.range_b, self.config.bits)
 
-    def _answer(self, before: Tensor, behind: Tensor, products: Tensor) -> Tensor:
+    def _answer(
+        self, before: Tensor, behind: Tensor, products: Tensor, opened: Tensor | None = None
+    ) -> Tensor:
         """Curvature, (B, T), from the states before and behind the frames and their products."""
         if self.last is None:
-            answer: Tensor = self.output(torch.sigmoid(self.gate(before)) * products)  # Eq. 10
+            opened = torch.sigmoid(self.gate(before)) if opened is None else opened
+            answer: Tensor = self.output(opened * products)  # Eq. 10
         else:
             mixed = self.gate(self.dropout(behind)) + self.output(products)
             answer = self.last(self.dropout(mixed))
