@@ -34,8 +34,8 @@ Job = tuple[Callable[..., Answers], tuple[Any, ...]]
 
 WINDOW = 16
 """Frames of a stream that go through the network at once."""
-_MOST = {'frame': 32, 'stream': 13}
-"""Most levels that go through the network at once; streams of half the usual 26 are a job."""
+_MOST = 13
+"""Most levels that go through the network at once: half the usual 26, which caches like better."""
 
 
 class Clean(NamedTuple):
@@ -268,7 +268,7 @@ def grouped(config: DeletionConfig) -> Order:
         (groups, G) int64; the last group may end with repetitions.
     """
     counts = config.counts()
-    groups = math.ceil(len(counts) / _MOST[config.regime])
+    groups = math.ceil(len(counts) / _MOST)
     size = math.ceil(len(counts) / groups)
     padded = np.pad(counts, (0, groups * size - len(counts)), mode='edge')
     return padded.reshape(groups, size)
