@@ -68,17 +68,16 @@ def test_features_do_not_depend_on_what_else_is_shown(random_network, pictures, 
 
 
 @pytest.mark.parametrize(
-    ('regime', 'levels', 'groups', 'size', 'last'),
+    ('levels', 'groups', 'size', 'last'),
     [
-        ('frame', tuple(range(26)), 1, 26, 3200),
-        ('stream', tuple(range(26)), 2, 13, 3200),
-        ('stream', tuple(range(0, 101, 5)), 2, 11, 12_800),  # 21, and one again
-        ('frame', tuple(range(101)), 4, 26, 12_800),  # and three again
-        ('stream', (0, 50), 1, 2, 6400),
+        (tuple(range(26)), 2, 13, 3200),
+        (tuple(range(0, 101, 5)), 2, 11, 12_800),  # 21, and one again
+        (tuple(range(101)), 8, 13, 12_800),  # and three again
+        ((0, 50), 1, 2, 6400),
     ],
 )
-def test_groups_are_of_one_size(regime, levels, groups, size, last):
-    config = DeletionConfig(levels=levels, regime=regime)
+def test_groups_are_of_one_size(levels, groups, size, last):
+    config = DeletionConfig(levels=levels)
     found = grouped(config)
     assert found.shape == (groups, size)
     assert found[-1, -1] == last
