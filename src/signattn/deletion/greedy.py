@@ -98,6 +98,7 @@ class _Search:
         self._viewer = Viewer(network, _BATCH)
         h, c = clean.state(place)
         self._state = (h.to(self._viewer.device), c.to(self._viewer.device))
+        self._opened = network.opened(self._state[0])  # the same in all steps
         self._in_features = config.space == 'cells'
         self._steps = int(np.rint(config.levels[-1] / 100 * CELLS))
         whole = pixels_of(frame)
@@ -126,7 +127,7 @@ class _Search:
             features = torch.from_numpy(tried).to(self._viewer.device)
         else:
             features = self._viewer.encode(_to_pixels(tried))
-        return self._viewer.network.answer_each(features, self._state)
+        return self._viewer.network.answer_each(features, self._state, self._opened)
 
 
 def _to_cells(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

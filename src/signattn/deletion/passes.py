@@ -33,7 +33,7 @@ Answers = NDArray[np.float64]
 Job = tuple[Callable[..., Answers], tuple[Any, ...]]
 
 WINDOW = 16
-"""Frames of a stream that go through the network at once."""
+"""Frames of a stream, and states of single frames, that go through the network at once."""
 _MOST = 13
 """Most levels that go through the network at once: half the usual 26, which caches like better."""
 
