@@ -315,13 +315,15 @@ def test_a_drive_from_synth_to_score(capsys, tmp_path):
 
     model = str(run / 'model')
     arguments = ['evaluate', model, '--data', str(drives), '--out', str(scores), '--json']
-    few = ['--explainers', '[attention]', '--random-maps', '1', '--workers', '1']
-    assert main([*arguments, '--part', 'apart', *few]) == 0
+    few = tmp_path / 'few.yaml'
+    few.write_text('explainers: [attention]\nrandom_maps: 2\npart: apart\n')
+    few_options = ['--explain', str(few), '--random-maps', '1', '--workers', '1']
+    assert main([*arguments, *few_options]) == 0
     shown = capsys.readouterr()
     metrics = json.loads(shown.out)
     assert shown.err == ''
     assert metrics == json.loads((scores / 'metrics.json').read_text())
-    assert metrics['frames'] == 6  # a tenth of 60
+    assert metrics['frames'] == 6  # a tenth of 60, as the file says
     assert {'mae_deg', 'mae_per_m', 'mae_deg_zero', 'mae_deg_previous'} <= metrics.keys()
     assert len((scores / 'predictions.csv').read_text().splitlines()) == 61
 

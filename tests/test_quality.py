@@ -23,7 +23,7 @@ from signattn.quality import (
     summary,
     truth_summary,
 )
-from signattn.truth import measure
+from signattn.truth import measure, through_cells
 
 LEVELS = (0, 10, 20)
 QUICK = QualityConfig(
@@ -84,6 +84,41 @@ def test_every_method_is_measured_as_the_metric_does(checkpoint, network, drive)
             np.testing.assert_allclose(line['moved_deg'], expected.moved_deg)
     assert found.areas['method'].drop_duplicates().tolist() == METHODS
     assert found.costs['attention']['forwards'] == 1
+
+
+def test_controls_are_those_of_the_first_method_and_of_each(checkpoint, network, drive):
+    costly = {'costly': ('integrated_gradients',), 'step': 5}
+    config = quick(explainers=('attention', 'gradcam'), regimes=('frame',), **costly)
+    found = measure_quality(checkpoint, [drive], config)
+    own = explain(drive, network, EXPLAINERS['attention']()).saliency
+    gradcam = explain(drive, network, EXPLAINERS['gradcam']()).saliency
+    frames = np.arange(2, 40, 5)
+    expected = {
+        'gradcam': gradcam,
+        'gradcam_away': np.roll(gradcam, -20, 0),  # half of 2 s
+        'time_mean': controls.time_mean(own),
+        'away': np.roll(own, -20, 0),
+        'row_mean': controls.row_mean(own),
+        'permuted': controls.permuted(own, 0),
+    }
+    masked = DeletionConfig(levels=LEVELS, filling='black')
+    areas = {
+        name: curves(network, drive, each[frames], masked, frames=frames).fidelity_areas()
+        for name, each in expected.items()
+    }
+    for name, area in areas.items():
+        rows = of(found.areas, method=name)
+        np.testing.assert_allclose(rows['fidelity_area_deg_percent'], area, atol=1e-9)
+    # The sample has the frames 2, 22 and 37, so far away are 22, 2 and 2.
+    sample = np.array([2, 22, 37])
+    sampled = explain(drive, network, EXPLAINERS['integrated_gradients'](), sample).saliency
+    for name, each in (('', sampled), ('_away', sampled[[1, 0, 0]])):
+        rows = of(found.areas, method=f'integrated_gradients{name}')
+        area = curves(network, drive, each, masked, frames=sample).fidelity_areas()
+        assert rows['frame'].tolist() == sample.tolist()
+        np.testing.assert_allclose(rows['fidelity_area_deg_percent'], area, atol=1e-9)
+    values = np.stack([*areas.values()])
+    assert len(np.unique(values.round(6), axis=0)) == len(values)  # none stands for another
 
 
 def test_cells_are_masked_in_feature_space_beside_pixels(checkpoint, network, drive):
@@ -241,6 +276,7 @@ def test_maps_are_compared_with_the_truth(checkpoint, network, rendered, tmp_pat
         CEILING,
         *(name for name in METHODS if name != 'random'),
         'integrated_gradients',
+        'integrated_gradients_away',
     ]
     own = of(truth, method='attention')
     # Frame 37 is measured, but nothing in it is causal.
@@ -262,6 +298,26 @@ def test_maps_are_compared_with_the_truth(checkpoint, network, rendered, tmp_pat
     share = (sampled['energy'].item() - low) / (high - low)
     assert lines['integrated_gradients']['frames'] == 1
     assert lines['integrated_gradients']['energy_share'] == pytest.approx(share)
+
+
+@pytest.mark.parametrize('blur_px', [0.0, 8.0])
+def test_the_blur_is_that_of_deletion_and_of_the_truth(
+    blur_px, checkpoint, network, rendered, tmp_path
+):
+    config = quick(regimes=('frame',), step=20, masks=tmp_path, blur_px=blur_px)
+    found, frames = measure_quality(checkpoint, [rendered], config), np.array([9, 29])
+    own = explain(rendered, network, EXPLAINERS['attention'](), frames).saliency
+    masked = DeletionConfig(levels=LEVELS, filling='black', blur_px=blur_px)
+    areas = curves(network, rendered, own, masked, frames=frames).fidelity_areas()
+    rows = of(found.areas, method='attention')
+    np.testing.assert_allclose(rows['fidelity_area_deg_percent'], areas, atol=1e-9)
+    covered = np.zeros((2, 80, 160))
+    covered[:, :, :80] = 1
+    for method, maps in (('attention', own), (CEILING, through_cells(covered))):
+        expected = measure(maps, covered, blur_px=blur_px)
+        rows = of(found.truth, method=method)
+        np.testing.assert_allclose(rows['energy'], expected.energy)
+        np.testing.assert_allclose(rows['rank_correlation'], expected.rank_correlation, atol=1e-5)
 
 
 def test_without_masks_there_is_no_truth(checkpoint, drive):

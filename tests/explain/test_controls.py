@@ -65,6 +65,24 @@ def test_a_frame_does_not_get_its_own_map_from_elsewhere(count, seconds):
         controls.away(maps(count), 20.0, seconds)
 
 
+def test_maps_from_elsewhere_in_a_sample():
+    given = maps(8)
+    everywhere = controls.away_in_sample(given, np.arange(8), 8, 20.0, 0.15)
+    np.testing.assert_array_equal(everywhere, controls.away(given, 20.0, 0.15))
+    # 3 frames apart, of 10: behind 0, 2, 5, 9 come 5, 5, 9 and, from the start again, 2.
+    frames = np.array([0, 2, 5, 9])
+    some = controls.away_in_sample(given[:4], frames, 10, 20.0, 0.15)
+    np.testing.assert_array_equal(some, given[[2, 2, 3, 1]])
+
+
+def test_in_a_short_sample_the_farthest_map_is_elsewhere():
+    given = maps(3)
+    near = controls.away_in_sample(given, np.array([4, 5, 7]), 20, 20.0, 0.5)
+    np.testing.assert_array_equal(near, given[[2, 2, 0]])
+    lone = controls.away_in_sample(given[:1], np.array([4]), 20, 20.0, 0.5)
+    np.testing.assert_array_equal(lone, given[:1])
+
+
 def test_the_row_mean():
     given = np.zeros((1, 80, 160))
     given[0, 7, 11] = 16.0

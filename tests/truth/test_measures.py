@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from signattn.truth import Measures, Way, measure, through_cells, ways
+from signattn.truth import measure, through_cells
 
 
 def picture(**values):
@@ -83,33 +83,6 @@ def test_a_map_of_cells_is_best_that_holds_the_truth():
     assert best.energy[0] > 5 * centre.energy[0]
     assert best.pointing[0] == 1
     assert best.rank_correlation[0] > 0.2
-    found = ways(best, centre, best)
-    assert {name: way.share for name, way in found.items()} == {
-        'energy': 1,
-        'pointing': 1,
-        'rank_correlation': 1,
-    }
-
-
-def test_share_of_the_way_is_one_of_means():
-    own, control, ceiling = (Measures(*([values] * 3)) for values in np.array(
-        [[0.5, 0.2], [0.2, 0.2], [0.5, 1.1]]
-    ))  # fmt: skip
-    way = ways(own, control, ceiling)['energy']
-    assert way.gained == pytest.approx([0.3, 0])
-    assert way.possible == pytest.approx([0.3, 0.9])
-    assert way.share == pytest.approx(0.25)  # the mean of the shares would be ½
-
-
-def test_share_leaves_out_frames_that_do_not_count():
-    way = Way(np.array([np.nan, 1.0, 1.0]), np.array([np.nan, 2.0, 6.0]))
-    assert way.known.tolist() == [False, True, True]
-    assert way.share == 0.25
-
-
-@pytest.mark.parametrize('possible', [[0.0, 0.0], [0.1, -0.2], [np.nan, np.nan]])
-def test_no_share_without_a_way(possible):
-    assert Way(np.array([0.1, 0.1]), np.array(possible)).share is None
 
 
 @pytest.mark.parametrize(

@@ -304,7 +304,7 @@ def _evaluate(arguments: list[str]) -> None:
     parsed = parse(parser, arguments)
     checkpoint, drives = load(parsed.model), open_drives(parsed.data)
     usual = read_quality('quick' if parsed.explain == 'none' else parsed.explain)
-    parser.set_defaults({name: getattr(usual, name) for name in {*measuring} - shared})
+    parser.set_defaults({name: getattr(usual, name) for name in measuring})
     parsed = parse(parser, arguments)
     config = fitting(build(QualityConfig, parsed), checkpoint)
     metrics, scored = evaluate(checkpoint, drives, build(EvaluateConfig, parsed))

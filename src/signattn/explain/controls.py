@@ -66,14 +66,37 @@ def away(saliency: Maps, rate_hz: float, seconds: float = 10.0) -> Maps:
     Raises:
         ValueError: If that is less than a frame: each would keep its own map.
     """
-    # A whole turn would give each frame its own map again.
-    frames = min(round(seconds * rate_hz), len(saliency) // 2)
-    if frames < 1:
-        raise ValueError(
-            f'seconds must be at least a frame, of at least two frames, got {seconds} s at '
-            f'{rate_hz} Hz of {len(saliency)} frames'
-        )
-    return np.roll(saliency, -frames, axis=0)
+    return np.roll(saliency, -_apart(len(saliency), rate_hz, seconds), axis=0)
+
+
+def away_in_sample(
+    saliency: Maps,
+    frames: NDArray[np.int64],
+    count: int,
+    rate_hz: float,
+    seconds: float = 10.0,
+) -> Maps:
+    """As ``away`` where only some frames have maps: of these the first that is as much later.
+
+    Args:
+        saliency: (M, 80, 160).
+        frames: (M,) int64, rising places of the maps in the drive.
+        count: Frames of the drive.
+        rate_hz: Frames a second.
+        seconds: s; of a drive below twice that, half of it.
+
+    Returns:
+        (M, 80, 160). Where no other is so far, the farthest; a lone map is its own, and so ahead
+        of nothing.
+
+    Raises:
+        ValueError: As ``away``.
+    """
+    apart = _apart(count, rate_hz, seconds)
+    later = (frames - (frames[:, None] + apart)) % count
+    distance = np.abs(frames - frames[:, None])
+    chosen = np.where(distance >= apart, later, 2 * count - distance).argmin(1)
+    return np.asarray(saliency[chosen])
 
 
 def row_mean(saliency: Maps) -> Maps:
@@ -109,3 +132,14 @@ def permuted(saliency: Maps, seed: int) -> Maps:
 
 def _for_each(image: Maps, count: int) -> Maps:
     return np.broadcast_to(image, (count, HEIGHT, WIDTH))
+
+
+def _apart(count: int, rate_hz: float, seconds: float) -> int:
+    """Frames in so much time; at most half a turn, as a whole one would lead back."""
+    frames = min(round(seconds * rate_hz), count // 2)
+    if frames < 1:
+        raise ValueError(
+            f'seconds must be at least a frame, of at least two frames, got {seconds} s at '
+            f'{rate_hz} Hz of {count} frames'
+        )
+    return frames

@@ -109,7 +109,7 @@ def measure_quality(
     config = config or QualityConfig()
     network = checkpoint.network.to(find_device(config.device)).eval()
     lead_s = lead_of(checkpoint)
-    rows, costs = _Rows(), _Costs()
+    rows, costs = _Rows(config.blur_px), _Costs()
     for number, drive in enumerate(drives):
         drive.require_labels()
         check_preprocessing(checkpoint, drive)
@@ -209,11 +209,14 @@ def _maps(
 def _sampled(
     network: Network, part: _Part, config: QualityConfig, costs: '_Costs'
 ) -> Iterator[tuple[str, Maps]]:
-    """Maps of the sample."""
+    """Maps of the sample, and the same ones from elsewhere."""
+    drive, rate_hz = part.drive, part.drive.preprocessing.rate_hz
     for name in config.costly:
-        explained = explain(part.drive, network, EXPLAINERS[name](), part.sample)
+        explained = explain(drive, network, EXPLAINERS[name](), part.sample)
         costs.add(name, explained, len(part.sample))
-        yield name, explained.saliency
+        maps = explained.saliency
+        yield name, maps
+        yield f'{name}_away', control.away_in_sample(maps, part.sample, len(drive), rate_hz)
 
 
 def _by_themselves(part: _Part, config: QualityConfig) -> Iterator[DeletionConfig]:
@@ -225,7 +228,8 @@ def _by_themselves(part: _Part, config: QualityConfig) -> Iterator[DeletionConfi
 class _Rows:
     """Collects what was measured."""
 
-    def __init__(self) -> None:
+    def __init__(self, blur_px: float) -> None:
+        self._blur_px = blur_px
         self._areas: list[pd.DataFrame] = []
         self._curves: list[pd.DataFrame] = []
         self._truth: list[pd.DataFrame] = []
@@ -258,7 +262,8 @@ class _Rows:
         """Note how far maps of measured frames lie on the causal pixels, where these are known."""
         if part.covered is None:
             return
-        found = measure(maps, part.covered[np.isin(part.frames, at)])._asdict()
+        covered = part.covered[np.isin(part.frames, at)]
+        found = measure(maps, covered, blur_px=self._blur_px)._asdict()
         table = pd.DataFrame({**_place(part, at), 'method': method, **found})
         self._truth.append(table.dropna(subset=[*TRUTHS]))
 

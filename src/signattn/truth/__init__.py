@@ -2,19 +2,17 @@
 
 from signattn.truth.coverage import PARTS, coverage, masks_beside, through_cells
 from signattn.truth.cue import Betrayal, betrayal, moved_deg, without
-from signattn.truth.measures import Measures, Way, measure, ways
+from signattn.truth.measures import Measures, measure
 
 __all__ = [
     'PARTS',
     'Betrayal',
     'Measures',
-    'Way',
     'betrayal',
     'coverage',
     'masks_beside',
     'measure',
     'moved_deg',
     'through_cells',
-    'ways',
     'without',
 ]

@@ -31,35 +31,6 @@ class Measures(NamedTuple):
     rank_correlation: Floats
 
 
-class Way(NamedTuple):
-    """How much of the way from a control to a ceiling a map goes.
-
-    Kept frame by frame, so that the ratio of the means can be drawn again over blocks and seeds.
-
-    Attributes:
-        gained: (N,) float64, map minus control.
-        possible: (N,) float64, ceiling minus control.
-    """
-
-    gained: Floats
-    possible: Floats
-
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """(N,) bool, the frames that count: those where something is causal."""
-        return np.isfinite(self.gained) & np.isfinite(self.possible)
-
-    @property
-    def share(self) -> float | None:
-        """Mean gained over mean possible; None if the control is as good as the ceiling.
-
-        It may lie above 1, for a map can be finer than the ceiling's cells, and below 0. Where the
-        control is nearly as good as the ceiling it says little: look at the measures themselves.
-        """
-        possible = float(self.possible[self.known].sum())
-        return float(self.gained[self.known].sum()) / possible if possible > 0 else None
-
-
 def measure(
     saliency: Maps,
     covered: NDArray[np.floating],
@@ -114,23 +85,6 @@ def energy_on(saliency: Maps, covered: NDArray[np.floating]) -> float:
     """
     total = float(saliency.sum())
     return float((saliency * covered).sum()) / total if total > 0 else float(covered.mean())
-
-
-def ways(own: Measures, control: Measures, ceiling: Measures) -> dict[str, Way]:
-    """How far maps get from a control to a ceiling.
-
-    Args:
-        own: Of the maps.
-        control: Of maps that know nothing of the frame, such as the centre.
-        ceiling: Of ``through_cells`` of the truth.
-
-    Returns:
-        By the measure's name.
-    """
-    return {
-        name: Way(getattr(own, name) - low, getattr(ceiling, name) - low)
-        for name, low in control._asdict().items()
-    }
 
 
 def _pointing(saliency: Floats, covered: NDArray[np.floating], tolerance_px: float) -> float:
