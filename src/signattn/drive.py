@@ -244,6 +244,30 @@ def stretches(stamps_ns: NDArray[np.int64], max_gap_s: float) -> list[slice]:
     return [slice(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
+def frames_apart(count: int, rate_hz: float, seconds: float = 10.0) -> int:
+    """How many frames on a drive is another picture, a drive's end being followed by its start.
+
+    Args:
+        count: Frames of the drive.
+        rate_hz: Frames a second.
+        seconds: s; of a drive below twice that, half of it.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: If that is less than a frame: each would be its own other one.
+    """
+    # A whole turn would lead back to each frame itself.
+    frames = min(round(seconds * rate_hz), count // 2)
+    if frames < 1:
+        raise ValueError(
+            f'seconds must be at least a frame, of at least two frames, got {seconds} s at '
+            f'{rate_hz} Hz of {count} frames'
+        )
+    return frames
+
+
 def windows(drive: Drive, length: int, part: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
     """Where windows may start so that none crosses a gap or leaves a part of the drive.
 

@@ -32,7 +32,11 @@ def test_the_whole_picture_is_always_among_the_rows(mode, rows):
 @pytest.mark.parametrize(
     ('name', 'value', 'expected'),
     [
-        ('filling', 'noise', r"must be one of \('black', 'mean', 'blurred'\), got 'noise'"),
+        (
+            'filling',
+            'noise',
+            r"must be one of \('black', 'mean', 'blurred', 'donor'\), got 'noise'",
+        ),
         ('regime', 'live', r"must be one of \('frame', 'stream'\), got 'live'"),
         ('mode', 'both', r"must be one of \('deletion', 'insertion'\), got 'both'"),
         ('space', 'rows', r"must be one of \('pixels', 'cells'\), got 'rows'"),

@@ -267,7 +267,8 @@ def plain_filling(frame, filling):
     return cv2.cvtColor(filled, cv2.COLOR_RGB2HSV)
 
 
-def plain_masked(frame, saliency, level, config):
+def plain_masked(drive, t, saliency, level, config):
+    frame = drive.frames[t]
     soft = cv2.GaussianBlur(saliency, (0, 0), 4, borderType=cv2.BORDER_REFLECT)
     first = np.argsort(-soft, axis=None)[: round(level * 128)]
     replaced = np.zeros(12_800, bool)
@@ -276,7 +277,11 @@ def plain_masked(frame, saliency, level, config):
         replaced = ~replaced
     picture = frame.copy()
     where = replaced.reshape(80, 160)
-    picture[where] = plain_filling(frame, config.filling)[where]
+    if config.filling == 'donor':  # half of the drive on
+        filled = drive.frames[(t + len(drive) // 2) % len(drive)]
+    else:
+        filled = plain_filling(frame, config.filling)
+    picture[where] = filled[where]
     return torch.from_numpy(scale(picture))[None, None]
 
 
@@ -287,7 +292,7 @@ def plain_loop(network, drive, saliency, config):
         for row, level in enumerate(config.levels):
             state = clean_state = None
             for t, frame in enumerate(drive.frames):
-                shown = plain_masked(frame, saliency[t], level, config)
+                shown = plain_masked(drive, t, saliency[t], level, config)
                 if config.regime == 'frame':
                     whole = torch.from_numpy(scale(frame))[None, None]
                     if t == 0:
@@ -337,6 +342,8 @@ ROUTES = [
     ('stream', 'deletion', 'mean'),
     ('frame', 'insertion', 'black'),
     ('stream', 'insertion', 'blurred'),
+    ('frame', 'deletion', 'donor'),
+    ('stream', 'insertion', 'donor'),
 ]
 
 

@@ -60,6 +60,24 @@ def test_cells_of_features_move_by_their_distance_from_the_mean(network, drive):
         assert (row[A], row[B], row.sum()) == (2, 1, 3)
 
 
+def test_a_donor_gives_its_own_pixels(network, drive):
+    """White for dark and dark for white move A and B first; white for white moves nothing."""
+    config = DeletionConfig(levels=(0, 1), filling='donor', blur_px=0.0)
+    maps = greedy_maps(network, drive, config, np.arange(3))
+    for row in earliness(maps)[:2]:
+        assert (row[A], row[B], row.sum()) == (2, 1, 3)
+    moved = curves(network, drive, maps, config).fidelity_areas()
+    assert (moved[:2] > 0.1).all()
+    assert moved[2] == 0
+
+
+def test_a_lone_picture_has_no_donor(network, write_drive):
+    drive = write_drive([0.0], frames=np.zeros((1, 80, 160, 3), np.uint8))
+    config = DeletionConfig(filling='donor')
+    with pytest.raises(ValueError, match=r'^seconds must be at least a frame, of at least two'):
+        greedy_maps(network, drive, config, np.array([0]))
+
+
 def test_no_map_does_better_on_these_networks(random_network, pictures, write_drive):
     drive, frames = write_drive([0.0] * 6, frames=pictures(6)), np.array([1, 5])
     config = DeletionConfig(levels=(0, 1, 2), blur_px=0.0)

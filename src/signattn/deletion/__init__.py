@@ -3,7 +3,7 @@
 from signattn.deletion.config import DeletionConfig
 from signattn.deletion.curves import Curves, curves
 from signattn.deletion.greedy import greedy_maps
-from signattn.deletion.passes import Clean, clean_pass
+from signattn.deletion.passes import Clean, clean_pass, sources_of
 from signattn.deletion.pictures import masked_order
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     'curves',
     'greedy_maps',
     'masked_order',
+    'sources_of',
 ]

@@ -12,7 +12,7 @@ from signattn.preprocess import HEIGHT, WIDTH
 
 PIXELS = HEIGHT * WIDTH
 _CHOICES = {
-    'filling': ('black', 'mean', 'blurred'),
+    'filling': ('black', 'mean', 'blurred', 'donor'),
     'regime': ('frame', 'stream'),
     'mode': ('deletion', 'insertion'),
     'space': ('pixels', 'cells'),
@@ -27,7 +27,8 @@ class DeletionConfig:
         levels: Percent of the picture that is masked (of an insertion: shown), the most salient
             first; rising.
         filling: What shows in place of what is masked, made of the RGB picture: ``black``, its
-            ``mean``, or itself ``blurred``.
+            ``mean``, or itself ``blurred``; or a ``donor``, the drive's picture of 10 s later (of
+            a drive below twice that, half of it): no hole, but another road.
         filling_blur_px: Standard deviation of the blur of ``blurred``, px.
         blur_px: Standard deviation of the blur of the map, px; 0 for none.
         regime: ``frame``: the state before each frame is that of the clean pass. ``stream``: the
@@ -42,7 +43,7 @@ class DeletionConfig:
     """
 
     levels: tuple[float, ...] = tuple(range(26))
-    filling: Literal['black', 'mean', 'blurred'] = 'blurred'
+    filling: Literal['black', 'mean', 'blurred', 'donor'] = 'blurred'
     filling_blur_px: float = 8.0
     blur_px: float = 4.0
     regime: Literal['frame', 'stream'] = 'frame'

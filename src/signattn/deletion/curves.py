@@ -11,11 +11,13 @@ from signattn.deletion.passes import (
     Answers,
     Clean,
     Job,
+    Marked,
     clean_pass,
     frame_answers,
     grouped,
     packed,
     run_jobs,
+    sources_of,
     stream_answers,
 )
 from signattn.drive import Drive
@@ -175,7 +177,9 @@ def _frame_jobs(
         columns = slice(start, start + config.chunk)
         at = chosen[columns]
         part = Clean(clean.curvature[at], clean.h[at], clean.c[at], clean.feature)
-        arguments = (network, config, part, drive.frames[at], saliency[columns], at)
+        frames = drive.frames[at]
+        sources = sources_of(drive, config, at, frames)
+        arguments = (network, config, part, Marked(frames, sources, saliency[columns], at))
         rows = slice(0, len(config.rows()))
         jobs.append(((frame_answers, arguments), rows, columns))
     return jobs
@@ -192,8 +196,10 @@ def _stream_jobs(
     jobs = []
     for columns in drive.stretches():
         frames, at = drive.frames[columns], np.arange(columns.start, columns.stop)
+        sources = sources_of(drive, config, at, frames)
+        marked = Marked(frames, sources, saliency[columns], at)
         for group, counts in enumerate(grouped(config)):
-            arguments = (network, config, counts, frames, saliency[columns], at, feature)
+            arguments = (network, config, counts, marked, feature)
             rows = slice(group * len(counts), (group + 1) * len(counts))
             jobs.append(((stream_answers, arguments), rows, columns))
     return jobs

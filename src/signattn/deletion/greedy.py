@@ -16,6 +16,7 @@ from signattn.deletion.passes import (
     packed,
     quietly,
     run_jobs,
+    sources_of,
     unpacked,
 )
 from signattn.deletion.pictures import baseline, pixels_of
@@ -67,19 +68,25 @@ def greedy_maps(
     for start in range(0, len(frames), _CHUNK):
         at = frames[start : start + _CHUNK]
         part = Clean(clean.curvature[at], clean.h[at], clean.c[at], clean.feature)
-        jobs.append((_search_all, (ship, config, part, drive.frames[at])))
+        pictures = drive.frames[at]
+        sources = sources_of(drive, config, at, pictures)
+        jobs.append((_search_all, (ship, config, part, pictures, sources)))
     earliness = [each for result in run_jobs(jobs, executor) for each in result]
     grid = np.array(earliness, np.float32).reshape(-1, ROWS, COLUMNS)
     return grid.repeat(8, 1).repeat(8, 2)
 
 
 def _search_all(
-    network: Network | bytes, config: DeletionConfig, clean: Clean, frames: NDArray[np.uint8]
+    network: Network | bytes,
+    config: DeletionConfig,
+    clean: Clean,
+    frames: NDArray[np.uint8],
+    sources: NDArray[np.uint8],
 ) -> Answers:
     with quietly():
         searches = [
-            _Search(unpacked(network), config, clean, place, frame).run()
-            for place, frame in enumerate(frames)
+            _Search(unpacked(network), config, clean, place, frame, source).run()
+            for place, (frame, source) in enumerate(zip(frames, sources, strict=True))
         ]
     return np.array(searches)
 
@@ -94,6 +101,7 @@ class _Search:
         clean: Clean,
         place: int,
         frame: NDArray[np.uint8],
+        source: NDArray[np.uint8],
     ) -> None:
         self._viewer = Viewer(network, _BATCH)
         h, c = clean.state(place)
@@ -107,7 +115,7 @@ class _Search:
             self._filling = np.broadcast_to(clean.feature, self._cells.shape)
         else:
             self._cells = _to_cells(whole)
-            self._filling = _to_cells(pixels_of(baseline(frame, config)))
+            self._filling = _to_cells(pixels_of(baseline(source, config)))
 
     def run(self) -> NDArray[np.float64]:
         """(200,) float64, how early each cell is masked; 0 if it isn't."""

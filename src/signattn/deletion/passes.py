@@ -23,10 +23,10 @@ from signattn.deletion.pictures import (
     pixels_of,
     write_levels,
 )
-from signattn.drive import Drive
+from signattn.drive import Drive, frames_apart
 from signattn.model import Network, State
 from signattn.model.encoder import CELLS, CHANNELS, COLUMNS, ROWS, Encoder, fold_norm
-from signattn.preprocess import HEIGHT, WIDTH, Image
+from signattn.preprocess import HEIGHT, WIDTH
 
 Floats = NDArray[np.float32]
 Answers = NDArray[np.float64]
@@ -57,6 +57,23 @@ class Clean(NamedTuple):
         """State before some of the frames, (h, c), each (n, hidden)."""
         h, c = (torch.from_numpy(np.atleast_2d(part[place])) for part in (self.h, self.c))
         return h, c
+
+
+class Marked(NamedTuple):
+    """Frames with the maps that say what is masked first.
+
+    Attributes:
+        frames: (M, 80, 160, 3) uint8, HSV.
+        sources: (M, 80, 160, 3) uint8, HSV, what the fillings are made of: the frames themselves,
+            or of ``donor`` those of 10 s later.
+        saliency: (M, 80, 160) float.
+        places: (M,) int64, in the drive: each frame has its own noise, whoever asks.
+    """
+
+    frames: NDArray[np.uint8]
+    sources: NDArray[np.uint8]
+    saliency: NDArray[np.floating]
+    places: Order
 
 
 def clean_pass(network: Network, drive: Drive) -> Clean:
@@ -152,25 +169,25 @@ class Masker:
         self._feature = None if feature is None else np.broadcast_to(feature, (CELLS, CHANNELS))
         self._pictures = np.empty((len(counts), PIXELS, 3), np.float32)
 
-    def __call__(self, frame: Image, saliency: NDArray[np.floating], index: int) -> Tensor:
+    def __call__(self, marked: Marked, row: int) -> Tensor:
         """Features of all levels.
 
         Args:
-            frame: (80, 160, 3) uint8, HSV.
-            saliency: (80, 160) float.
-            index: The frame's in its drive: each has its own noise, whoever asks.
+            marked: Frames.
+            row: Which one.
 
         Returns:
             (R, L, D) float32.
         """
-        rng = np.random.default_rng((self._config.seed, index))
+        frame, source, saliency, place = (part[row] for part in marked)
+        rng = np.random.default_rng((self._config.seed, int(place)))
         if self._feature is not None:
             clean = self._viewer.encode(pixels_of(frame)[None])[0].cpu().numpy()
             features = np.empty((len(self._counts), CELLS, CHANNELS), np.float32)
             self._write(clean, self._feature, cell_order(saliency, rng), features)
             return torch.from_numpy(features).to(self._viewer.device)
         order = masked_order(saliency, self._config.blur_px, rng)
-        filling = pixels_of(baseline(frame, self._config))
+        filling = pixels_of(baseline(source, self._config))
         self._write(pixels_of(frame), filling, order, self._pictures)
         return self._viewer.encode(self._pictures)
 
@@ -185,9 +202,7 @@ def frame_answers(
     network: Network | bytes,
     config: DeletionConfig,
     clean: Clean,
-    frames: NDArray[np.uint8],
-    saliency: NDArray[np.floating],
-    indices: Order,
+    marked: Marked,
 ) -> Answers:
     """Answers to masked frames, each from the state that the clean pass carried to it.
 
@@ -195,9 +210,7 @@ def frame_answers(
         network: In evaluation mode; or packed.
         config: How frames are masked.
         clean: Of these frames.
-        frames: (M, 80, 160, 3) uint8, HSV.
-        saliency: (M, 80, 160) float.
-        indices: (M,) int64, their places in the drive.
+        marked: The M frames.
 
     Returns:
         (R, M) float64, 1/m, a row for each of ``config.rows``.
@@ -206,14 +219,14 @@ def frame_answers(
     counts, groups = config.counts(), grouped(config)
     viewer = Viewer(network, groups.shape[1] if config.space == 'pixels' else 1)
     feature = clean.feature if config.space == 'cells' else None
-    answers = np.empty((len(counts), len(frames)))
+    answers = np.empty((len(counts), len(marked.frames)))
     with quietly():
         show = Masker(viewer, config, groups.ravel(), feature)
-        for window, padded in _windows(slice(0, len(indices))):
+        for window, padded in _windows(slice(0, len(marked.frames))):
             h, c = (part.to(viewer.device) for part in clean.state(padded))
             opened = network.opened(h)  # for all of them its weights are read once
             for row, place in enumerate(range(window.start, window.stop)):
-                features = show(frames[place], saliency[place], int(indices[place]))
+                features = show(marked, place)
                 own = slice(row, row + 1)
                 gate = None if opened is None else opened[own]
                 answer = network.answer_each(features, (h[own], c[own]), gate)
@@ -225,9 +238,7 @@ def stream_answers(
     network: Network | bytes,
     config: DeletionConfig,
     counts: Order,
-    frames: NDArray[np.uint8],
-    saliency: NDArray[np.floating],
-    indices: Order,
+    marked: Marked,
     feature: Floats | None,
 ) -> Answers:
     """Answers to a stretch of masked frames, a state carried for each level.
@@ -236,9 +247,7 @@ def stream_answers(
         network: In evaluation mode; or packed.
         config: How frames are masked.
         counts: (G,) int64, the levels of a group.
-        frames: (N, 80, 160, 3) uint8, HSV, a stretch without gap.
-        saliency: (N, 80, 160) float.
-        indices: (N,) int64, their places in the drive.
+        marked: The N frames of a stretch without gap.
         feature: (D,) float32, what replaces cells; None for pixels.
 
     Returns:
@@ -246,16 +255,38 @@ def stream_answers(
     """
     network = unpacked(network)
     viewer = Viewer(network, len(counts) if config.space == 'pixels' else 1)
-    answers, state = np.empty((len(counts), len(frames))), None
+    answers, state = np.empty((len(counts), len(marked.frames))), None
     with quietly():
         show = Masker(viewer, config, counts, feature)
-        for window, padded in _windows(slice(0, len(frames))):
-            seen = [show(frames[i], saliency[i], int(indices[i])) for i in padded]
-            features = torch.stack(seen, 1)  # (G, T, L, D)
+        for window, padded in _windows(slice(0, len(marked.frames))):
+            features = torch.stack([show(marked, place) for place in padded], 1)  # (G, T, L, D)
             output = network.answer(features, state, _any_map(network, features))
             state = output.state
             answers[:, window] = output.curvature[:, : window.stop - window.start].cpu().numpy()
     return answers
+
+
+def sources_of(
+    drive: Drive, config: DeletionConfig, places: Order, frames: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """The pictures that fillings are made of.
+
+    Args:
+        drive: The drive.
+        config: Which filling.
+        places: (M,) int64, of the frames in the drive.
+        frames: (M, 80, 160, 3) uint8, HSV.
+
+    Returns:
+        (M, 80, 160, 3) uint8, HSV: ``frames`` themselves, or of ``donor`` those of 10 s later.
+
+    Raises:
+        ValueError: If a drive of one frame should lend another.
+    """
+    if config.filling != 'donor':
+        return frames
+    apart = frames_apart(len(drive), drive.preprocessing.rate_hz)
+    return np.asarray(drive.frames[(places + apart) % len(drive)])
 
 
 def grouped(config: DeletionConfig) -> Order:

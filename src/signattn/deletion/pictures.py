@@ -58,22 +58,24 @@ def _ordered(values: NDArray[np.float64], rng: np.random.Generator) -> Order:
     return order
 
 
-def baseline(frame: Image, config: DeletionConfig) -> Image:
+def baseline(source: Image, config: DeletionConfig) -> Image:
     """What shows where a frame is masked: a filling of the RGB picture, turned to HSV.
 
     Args:
-        frame: (80, 160, 3) uint8, HSV.
+        source: (80, 160, 3) uint8, HSV, the frame; for ``donor`` the other one.
         config: Which filling.
 
     Returns:
         (80, 160, 3) uint8, HSV.
     """
     if config.filling == 'black':
-        return np.zeros_like(frame)
-    bgr = to_bgr(np.ascontiguousarray(frame))
+        return np.zeros_like(source)
+    if config.filling == 'donor':
+        return source
+    bgr = to_bgr(np.ascontiguousarray(source))
     if config.filling == 'mean':
         mean = np.rint(bgr.reshape(-1, 3).mean(0)).astype(np.uint8)
-        return np.broadcast_to(to_hsv(mean.reshape(1, 1, 3)), frame.shape)
+        return np.broadcast_to(to_hsv(mean.reshape(1, 1, 3)), source.shape)
     # In float, which takes a quarter of the time of bytes.
     soft = cv2.GaussianBlur(
         bgr.astype(np.float32), (0, 0), config.filling_blur_px, borderType=cv2.BORDER_REFLECT

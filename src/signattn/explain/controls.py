@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from signattn.drive import frames_apart
 from signattn.model.encoder import COLUMNS, ROWS
 from signattn.preprocess import HEIGHT, WIDTH
 
@@ -66,7 +67,7 @@ def away(saliency: Maps, rate_hz: float, seconds: float = 10.0) -> Maps:
     Raises:
         ValueError: If that is less than a frame: each would keep its own map.
     """
-    return np.roll(saliency, -_apart(len(saliency), rate_hz, seconds), axis=0)
+    return np.roll(saliency, -frames_apart(len(saliency), rate_hz, seconds), axis=0)
 
 
 def away_in_sample(
@@ -92,7 +93,7 @@ def away_in_sample(
     Raises:
         ValueError: As ``away``.
     """
-    apart = _apart(count, rate_hz, seconds)
+    apart = frames_apart(count, rate_hz, seconds)
     later = (frames - (frames[:, None] + apart)) % count
     distance = np.abs(frames - frames[:, None])
     chosen = np.where(distance >= apart, later, 2 * count - distance).argmin(1)
@@ -132,14 +133,3 @@ def permuted(saliency: Maps, seed: int) -> Maps:
 
 def _for_each(image: Maps, count: int) -> Maps:
     return np.broadcast_to(image, (count, HEIGHT, WIDTH))
-
-
-def _apart(count: int, rate_hz: float, seconds: float) -> int:
-    """Frames in so much time; at most half a turn, as a whole one would lead back."""
-    frames = min(round(seconds * rate_hz), count // 2)
-    if frames < 1:
-        raise ValueError(
-            f'seconds must be at least a frame, of at least two frames, got {seconds} s at '
-            f'{rate_hz} Hz of {count} frames'
-        )
-    return frames

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from signattn.deletion import Curves, DeletionConfig, clean_pass, curves
+from signattn.deletion import Curves, DeletionConfig, clean_pass, curves, sources_of
 from signattn.drawing import picture_uri
 from signattn.drive import Drive
 from signattn.evaluate import Scored, errors_deg
@@ -159,14 +159,15 @@ def _show_drive(
             clean=clean,
         )
         seen[name] = maps, made
-    shown = []
+    pictures, shown = drive.frames[frames], []
+    sources = sources_of(drive, deletion, frames, pictures)
     for row, case in enumerate(cases):
-        frame = drive.frames[case.frame]
+        frame, source = pictures[row], sources[row]
         views = [
             View(
                 name,
                 picture_uri(heated(frame, maps.saliency[row], config.blur_px)),
-                picture_uri(masked(frame, maps.saliency[row], last, deletion)),
+                picture_uri(masked(frame, source, maps.saliency[row], last, deletion)),
                 float(made.theta_deg[1, row]),
             )
             for name, (maps, made) in seen.items()

@@ -45,12 +45,17 @@ def heated(frame: Image, saliency: NDArray[np.floating], blur_px: float) -> Imag
 
 
 def masked(
-    frame: Image, saliency: NDArray[np.floating], percent: float, config: DeletionConfig
+    frame: Image,
+    source: Image,
+    saliency: NDArray[np.floating],
+    percent: float,
+    config: DeletionConfig,
 ) -> Image:
     """A frame without its most salient pixels.
 
     Args:
         frame: (80, 160, 3) uint8, HSV.
+        source: (80, 160, 3) uint8, HSV, what the filling is made of.
         saliency: (80, 160) float, at least 0.
         percent: How many of them.
         config: Filling, blur and the seed of ties.
@@ -61,5 +66,5 @@ def masked(
     order = masked_order(saliency, config.blur_px, np.random.default_rng(config.seed))
     gone = order[: round(percent / 100 * order.size)]
     left = np.array(frame)
-    left.reshape(-1, 3)[gone] = baseline(frame, config).reshape(-1, 3)[gone]
+    left.reshape(-1, 3)[gone] = baseline(source, config).reshape(-1, 3)[gone]
     return picture(left)
