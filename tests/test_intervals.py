@@ -9,6 +9,7 @@ from signattn.intervals import (
     seed_block_interval,
     seed_block_p,
     seed_block_ratio,
+    seed_block_ratio_difference,
     welch,
 )
 
@@ -109,6 +110,27 @@ def test_a_ratio_over_nothing_sure_has_no_bounds():
     # With a negative denominator that is sure there is one.
     sure = seed_block_ratio(one, -2 * one, np.arange(20))
     assert (sure.mean, sure.low, sure.high) == (-0.5, -0.5, -0.5)
+
+
+def test_ratios_are_drawn_together():
+    # 3 and ⅓ of the blocks 0 and 1; of the other half of that: what both share is no doubt.
+    one = np.array([[3.0, 1.0]]), np.array([[1.0, 3.0]])
+    other = one[0], 2 * one[1]
+    interval = seed_block_ratio_difference(one, other, np.arange(2))
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((0.5, 1 / 6, 1.5))
+    same = seed_block_ratio_difference(one, one, np.arange(2))
+    assert (same.mean, same.low, same.high) == (0, 0, 0)
+
+
+def test_no_bounds_where_either_ratio_has_none():
+    sure = np.ones((1, 20)), np.ones((1, 20))
+    doubtful = sure[0], np.tile([1.0, -0.9], (1, 10))
+    for pair in ((sure, doubtful), (doubtful, sure)):
+        interval = seed_block_ratio_difference(*pair, np.arange(20))
+        assert abs(interval.mean) == pytest.approx(19)
+        assert (interval.low, interval.high) == (None, None)
+    alone = seed_block_ratio_difference(sure, sure, np.zeros(20, np.int64))
+    assert (alone.mean, alone.low, alone.high) == (0, None, None)
 
 
 def test_a_ratio_of_one_block_has_no_bounds():

@@ -253,6 +253,25 @@ def test_ratios_are_paired():
     assert own['p_away'] == pytest.approx(4 / 10_001)
 
 
+def test_networks_are_compared_by_their_shares():
+    tables_of_both = [
+        areas(attention=3.0, away=1.0, random=1.0, greedy=[5, 9, 5, 9]),
+        areas(attention=8.0, away=1.0, random=2.0, greedy=[10, 9, 10, 9]),
+    ]
+    for table in tables_of_both:
+        table['sample'] = table['frame'] % 20 == 0
+    one, other = (Measured('attention', [table], []) for table in tables_of_both)
+    lines = {(it['variant'], it['method']): it for it in compare_quality({'a': one, 'b': other})}
+    # On the frames that were searched: 2 of 4 and 6 of 8.
+    assert lines['a', 'attention']['share'] == pytest.approx(0.5)
+    assert lines['b', 'attention']['share'] == pytest.approx(0.75)
+    bounds = ('share_difference', 'share_difference_low', 'share_difference_high')
+    assert [lines['b', 'attention'][name] for name in bounds] == pytest.approx([0.25] * 3)
+    assert [lines['a', 'away'][name] for name in bounds] == pytest.approx([-0.5] * 3)
+    for line in (lines['a', 'attention'], lines['b', 'random'], lines['b', 'greedy']):
+        assert 'share_difference' not in line
+
+
 def test_tables_are_one_for_each_way_of_measuring():
     one = Measured('attention', [areas(attention=[2, 2, 4, 4], away=1.0, random=1.0)], [])
     text = tables({'explanations': compare_quality({'a': one})})

@@ -1,6 +1,8 @@
 """How sure a mean is: bootstrap over blocks of time, and over seeds."""
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -102,15 +104,57 @@ def seed_block_ratio(
     Raises:
         ValueError: As ``seed_block_interval``, and if the shapes differ.
     """
-    if numerator.shape != denominator.shape:
-        shapes = f'{denominator.shape}, got {numerator.shape}'
-        raise ValueError(f'numerator must have the shape of the denominator, {shapes}')
-    drawn = _drawn_means((numerator, denominator), blocks, seed)
-    below = float(denominator.mean())
-    ratio = float(numerator.mean()) / below if below else math.nan
-    if drawn is None or not (np.sign(drawn[1]) == np.sign(below)).all() or not below:
-        return Interval(ratio, None, None)
-    return _interval(ratio, drawn[0] / drawn[1], confidence)
+    (ratio,), (drawn,) = _ratios([(numerator, denominator)], blocks, seed)
+    return _interval(ratio, drawn, confidence)
+
+
+def seed_block_ratio_difference(
+    one: tuple[Floats, Floats],
+    other: tuple[Floats, Floats],
+    blocks: NDArray[np.int64],
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """Bootstrap interval of a ratio less another one over the same frames, with paired seeds.
+
+    Args:
+        one: Numerator and denominator (S, N) float64, as of ``seed_block_ratio``.
+        other: Likewise.
+        blocks: (N,) int64, which block each frame is in.
+        seed: Of the draws.
+        confidence: Coverage.
+
+    Returns:
+        The difference of the ratios, as ``mean``, and the percentile interval; None for its bounds
+        where a ratio has none.
+
+    Raises:
+        ValueError: As ``seed_block_ratio``.
+    """
+    (first, second), (drawn, drawn_other) = _ratios([one, other], blocks, seed)
+    sure = None if drawn is None or drawn_other is None else drawn - drawn_other
+    return _interval(first - second, sure, confidence)
+
+
+def _ratios(
+    pairs: Sequence[tuple[Floats, Floats]], blocks: NDArray[np.int64], seed: int
+) -> tuple[list[float], list[Floats | None]]:
+    """Ratios of means, and those of each draw: None where the denominator's sign is in doubt."""
+    for numerator, denominator in pairs:
+        if numerator.shape != denominator.shape:
+            shapes = f'{denominator.shape}, got {numerator.shape}'
+            raise ValueError(f'numerator must have the shape of the denominator, {shapes}')
+    drawn = _drawn_means(tuple(itertools.chain(*pairs)), blocks, seed)
+    means, each = list[float](), list[Floats | None]()
+    for place, (numerator, denominator) in enumerate(pairs):
+        below = float(denominator.mean())
+        means.append(float(numerator.mean()) / below if below else math.nan)
+        each.append(None)
+        if drawn is not None and below:
+            above, under = drawn[2 * place : 2 * place + 2]
+            if (np.sign(under) == np.sign(below)).all():
+                each[-1] = above / under
+    return means, each
 
 
 def seed_block_p(values: Floats, blocks: NDArray[np.int64], seed: int = 0) -> float:

@@ -22,9 +22,18 @@ from signattn.intervals import (
     seed_block_interval,
     seed_block_p,
     seed_block_ratio,
+    seed_block_ratio_difference,
 )
 from signattn.model import Checkpoint, load
-from signattn.quality import GROUP, QualityConfig, measure_quality, summary, truth_summary
+from signattn.quality import (
+    GREEDY,
+    GROUP,
+    RANDOM,
+    QualityConfig,
+    measure_quality,
+    summary,
+    truth_summary,
+)
 from signattn.share import read_yaml, write_metrics, write_text, write_whole
 from signattn.study import Run, StudyConfig, markdown, runs_of
 from signattn.train.record import MODEL, different
@@ -247,7 +256,9 @@ def compare_quality(measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
         A line for each variant, regime, mode, filling and method: what ``summary`` says, and
         ``reference_ratio``, its fidelity area by that of the first variant's own map;
         ``fidelity_difference_deg_percent`` and ``excess_difference_deg_percent``, its areas less
-        that map's; ``own_ratio``, the fidelity area of the network's own map by its.
+        that map's; ``share_difference``, likewise of ``share`` where there is one, on the sample:
+        that is how networks are compared; ``own_ratio``, the fidelity area of the network's own
+        map by its.
     """
     reference = next(iter(measured.values()))
     first, lines = _by_frame(reference), list[dict[str, Any]]()
@@ -259,6 +270,10 @@ def compare_quality(measured: Mapping[str, Measured]) -> list[dict[str, Any]]:
             made = {'variant': variant, **line, 'own': line['method'] == found.own}
             if found is not reference or not made['own']:
                 made |= _against(this, first[context, reference.own])
+                if 'share' in line:
+                    ends = [areas[context, end] for end in (RANDOM, GREEDY)]
+                    others = [first[context, end] for end in (reference.own, RANDOM, GREEDY)]
+                    made |= _share_difference(this, *ends, *others)
             if not made['own']:
                 made |= _ratio('own_ratio', own, this)
             else:
@@ -281,31 +296,41 @@ def _by_frame(found: Measured) -> dict[tuple[tuple[str, ...], str], Seeds]:
     return grouped
 
 
-def _paired(one: Seeds, other: Seeds, area: str) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Areas (S, M) on the frames that all have, and the frames' blocks (M,)."""
-    known = [[each[area].dropna() for each in seeds] for seeds in (one, other)]
+def _paired(area: str, *many: Seeds) -> tuple[list[Floats], NDArray[np.int64]]:
+    """Areas (S, M) of each on the frames that all have, and the frames' blocks (M,)."""
+    known = [[each[area].dropna() for each in seeds] for seeds in many]
     indices = [each.index for each in itertools.chain(*known)]
     frames = functools.reduce(pd.Index.intersection, indices).sort_values()
-    first, second = (np.stack([each.loc[frames] for each in seeds]) for seeds in known)
-    return first, second, frames.get_level_values('block').to_numpy(np.int64)
+    found = [np.stack([each.loc[frames] for each in seeds]) for seeds in known]
+    return found, frames.get_level_values('block').to_numpy(np.int64)
 
 
 def _against(this: Seeds, reference: Seeds) -> dict[str, float | None]:
     """Ratio and differences to the reference."""
     made = _ratio('reference_ratio', this, reference)
     for name, area in (('fidelity', FIDELITY), ('excess', EXCESS)):
-        one, other, blocks = _paired(this, reference, area)
+        (one, other), blocks = _paired(area, this, reference)
         difference = seed_block_interval(one - other, blocks)
         made |= difference.named(f'{name}_difference_deg_percent')
     return made
 
 
 def _ratio(name: str, above: Seeds, below: Seeds) -> dict[str, float | None]:
-    return seed_block_ratio(*_paired(above, below, FIDELITY)).named(name)
+    (one, other), blocks = _paired(FIDELITY, above, below)
+    return seed_block_ratio(one, other, blocks).named(name)
+
+
+def _share_difference(*of_both: Seeds) -> dict[str, float | None]:
+    """Of a map, random and greedy ones of one network, less the same of another."""
+    (this, floor, top, that, other_floor, other_top), blocks = _paired(FIDELITY, *of_both)
+    difference = seed_block_ratio_difference(
+        (this - floor, top - floor), (that - other_floor, other_top - other_floor), blocks
+    )
+    return difference.named('share_difference')
 
 
 def _p(one: Seeds, other: Seeds) -> float:
-    first, second, blocks = _paired(one, other, FIDELITY)
+    (first, second), blocks = _paired(FIDELITY, one, other)
     return seed_block_p(first - second, blocks)
 
 
@@ -351,10 +376,10 @@ def tables(found: Mapping[str, Any]) -> str:
     if 'truth' in found:
         parts += ['## Causal pixels', markdown(found['truth'])]
     parts.append(
-        'Areas in deg·%. reference_ratio and differences: fidelity area by, and areas less, those '
-        'of the own map of the first variant; own_ratio: fidelity area of the own map of the same '
-        'network by this one. In brackets '
-        '95 %, bootstrap over seeds and blocks; p by the same bootstrap, after Holm.\n'
+        'Areas in deg·%. reference_ratio and differences: fidelity area by, and areas and share '
+        'less, those of the own map of the first variant; own_ratio: fidelity area of the own map '
+        'of the same network by this one. In brackets 95 %, bootstrap over seeds and blocks; p by '
+        'the same bootstrap, after Holm.\n'
     )
     return '\n\n'.join(parts)
 
