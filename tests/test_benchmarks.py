@@ -1,13 +1,48 @@
 """What benchmarks measure against must go on giving our numbers."""
 
+import argparse
 import importlib.util
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 FOLDER = Path(__file__).parents[1] / 'benchmarks'
 
 
-def test_the_plain_training_step_is_ours():
-    spec = importlib.util.spec_from_file_location('train_benchmark', FOLDER / 'train.py')
+def load(name):
+    """A benchmark as a module."""
+    spec = importlib.util.spec_from_file_location(f'{name}_benchmark', FOLDER / f'{name}.py')
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    benchmark.check('sign', 'cpu')  # asserts, of answers and gradients
+    return benchmark
+
+
+def test_the_plain_training_step_is_ours():
+    load('train').check('sign', 'cpu')  # asserts, of answers and gradients
+
+
+@pytest.mark.parametrize('kind', ['sign', 'soft32'])
+def test_plain_deletion_loops_are_ours(kind, tmp_path):
+    benchmark = load('deletion')
+    options = {'kind': kind, 'hidden': 4, 'norm': 'batch', 'cores': 1}
+    network = benchmark.made_network(argparse.Namespace(**options))
+    drive = benchmark.write_drive(tmp_path / 'drive', 3)
+    saliency = np.random.default_rng(1).random((3, 80, 160))
+    routes, compared = benchmark.made_routes(network, drive, saliency, None, 1)
+    assert {'frame, ours', 'stream, ours', 'stream, plain loop'} <= routes.keys()
+    for found in compared.values():
+        assert found['flipped_share'] <= 0.1
+    assert benchmark.multiply_adds(network, stream=False) > 1e8
+
+
+def test_the_sanity_of_a_model_is_measured(write_model, write_drive):
+    frames = np.random.default_rng(0).integers(0, 256, (210, 80, 160, 3), np.uint8)
+    drive = write_drive([0.01] * 210, frames=frames)  # 10 s, and a little more
+    options = {'models': [write_model()], 'data': drive.path, 'methods': ['attention'], 'step': 400}
+    (line,) = load('sanity').checks(argparse.Namespace(**options))
+    assert line['random_to_output'] == pytest.approx(1)  # attention doesn't see what is read out
+    assert abs(line['random_to_conv1']) < 0.9
+    assert line['fidelity_area_deg_percent'] > 0
+    assert line['permuted_area_deg_percent'] > 0
+    assert -1 <= line['maps_like_next'] <= 1

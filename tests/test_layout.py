@@ -111,7 +111,7 @@ VERBS = {
     'export',
     'bench',
 }
-ALLOWED['cli'] = SIGNALS | VERBS | {'bag', 'drive', 'model', 'quality', 'workers'}
+ALLOWED['cli'] = SIGNALS | VERBS | {'bag', 'drive', 'model', 'quality', 'truth', 'workers'}
 
 # Foreign packages that only some parts may import.
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces'}

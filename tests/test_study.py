@@ -129,7 +129,12 @@ def test_a_measurement_is_read_before_the_first_run(drive, study_file, tmp_path,
     assert main([*arguments, '--explain', str(tmp_path / 'maps.yaml')]) == 1
     assert "did you mean 'step'?" in capsys.readouterr().err
     assert main([*arguments, '--explain', 'nothing']) == 1
-    assert 'quality must be one of [' in capsys.readouterr().err
+    assert '--explain: quality must be one of [' in capsys.readouterr().err
+    # So are masks.
+    drive.description['source'] = {'name': 'road.bag'}
+    (drive.path / 'drive.yaml').write_text(yaml.safe_dump(drive.description))
+    assert main([*arguments, '--explain', 'quick', '--masks', str(tmp_path)]) == 1
+    assert 'masks must hold road.masks.zip for ' in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -6,6 +6,7 @@ import torch
 
 from signattn.explain.attention import AttentionMap
 from signattn.explain.causal_filtering import CausalFiltering, dbscan
+from signattn.explain.filling import mixed
 from signattn.explain.gradcam import GradCam
 from signattn.explain.integrated_gradients import IntegratedGradients
 from signattn.explain.lime import Lime
@@ -123,6 +124,23 @@ def test_rise_is_the_covariance_with_the_mask(toy, spots):
     row, column = np.unravel_index(saliency.argmax(), saliency.shape)
     assert 28 <= row < 44
     assert 44 <= column < 60
+
+
+def test_between_red_and_blue_there_is_no_green():
+    hsv = np.zeros((1, 3, 80, 160), np.float32)
+    hsv[:, 1:] = 1  # red
+    red = torch.from_numpy(hsv)
+    blue = red.clone()
+    blue[:, 0] = 120 / 179
+    kept = torch.tensor([0.0, 0.5, 1.0])[:, None, None].expand(3, 80, 160)
+    none, half, whole = mixed(red, blue, kept)
+    torch.testing.assert_close(none, red[0])
+    torch.testing.assert_close(whole, blue[0])
+    # (½, 0, ½) is a purple, 300 degrees.
+    torch.testing.assert_close(half[:, 3, 5], torch.tensor([150 / 179, 1.0, 0.5]))
+    grey = red * torch.tensor([0.0, 0.0, 1.0])[:, None, None]
+    dark = 0.2 * grey
+    torch.testing.assert_close(mixed(dark, grey, kept), torch.lerp(dark, grey, kept[:, None]))
 
 
 def test_a_constant_answer_has_no_cause(toy, spots):

@@ -13,6 +13,7 @@ import yaml
 from signattn import study as study_module
 from signattn import study_quality
 from signattn.cli import main, read_recipe
+from signattn.model.gating import BUDGETED, KINDS
 from signattn.share import read_yaml, share_path
 from signattn.study import StudyConfig, read_study
 from signattn.study_quality import Measured
@@ -177,6 +178,20 @@ def test_every_variant_of_shipped_studies_is_a_recipe(path):
         assert recipe.epochs > 0
     if path.stem in AXES:
         assert axis_values(path.stem, study).keys() == study.variants.keys()
+
+
+def test_the_sweep_of_attention_has_every_kind():
+    path = share_path('config/study/attention.yaml')
+    study = read_study(path, read_yaml(path))
+    kinds = {changes.get('network.attention', 'sign') for changes in study.variants.values()}
+    assert kinds == set(KINDS)
+    for kind in BUDGETED:
+        budgets = {
+            changes['network.budget']
+            for changes in study.variants.values()
+            if changes.get('network.attention') == kind
+        }
+        assert len(budgets) == 3
 
 
 def test_the_paper_s_bits_are_swept():

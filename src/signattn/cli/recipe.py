@@ -54,7 +54,10 @@ def read_quality(name_or_path: str) -> 'QualityConfig':
     parser = new_parser('study')
     parser.add_argument('--config', action='config')
     add_options(parser, QualityConfig)
-    path = shipped_or_own('quality', name_or_path)
+    try:
+        path = shipped_or_own('quality', name_or_path)
+    except ValueError as error:
+        raise ValueError(f'--explain: {error}') from error
     quality: QualityConfig = build(QualityConfig, parse(parser, ['--config', str(path)]))
     return quality
 

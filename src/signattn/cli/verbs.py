@@ -181,6 +181,7 @@ def _study(arguments: list[str]) -> None:
     from signattn.drive import open_drives
     from signattn.share import read_yaml
     from signattn.study import read_study, run_study
+    from signattn.truth import require_masks
 
     parser = new_parser('study')
     parser.add_argument('study', type=Path, help='the study, a YAML file')
@@ -200,6 +201,8 @@ def _study(arguments: list[str]) -> None:
         quality = dataclasses.replace(quality, masks=parsed.masks)
     folders = [open_drives(data) for data in parsed.data]
     test = open_drives(parsed.test) if parsed.test else []
+    if parsed.masks is not None:
+        require_masks(test or folders[0], parsed.masks)
     with Bar('studying', 1) as advance:
         run_study(
             config,
@@ -283,6 +286,7 @@ def _evaluate(arguments: list[str]) -> None:
     from signattn.quality import QualityConfig, measure_quality
     from signattn.report import write_report
     from signattn.study_quality import fitting
+    from signattn.truth import require_masks
     from signattn.workers import crew
 
     parser = new_parser('evaluate')
@@ -306,7 +310,15 @@ def _evaluate(arguments: list[str]) -> None:
     usual = read_quality('quick' if parsed.explain == 'none' else parsed.explain)
     parser.set_defaults({name: getattr(usual, name) for name in measuring})
     parsed = parse(parser, arguments)
-    config = fitting(build(QualityConfig, parsed), checkpoint)
+    asked: QualityConfig = build(QualityConfig, parsed)
+    config = fitting(asked, checkpoint)
+    if parsed.explain != 'none':
+        for name in sorted(
+            {*asked.explainers, *asked.costly} - {*config.explainers, *config.costly}
+        ):
+            warn(f'the network has no attention: {name} is left out')
+        if asked.masks is not None:
+            require_masks(drives, asked.masks)
     metrics, scored = evaluate(checkpoint, drives, build(EvaluateConfig, parsed))
     quality = None
     if parsed.explain != 'none':

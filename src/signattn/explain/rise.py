@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from signattn.explain.clean import BATCH, Frozen, clean_pass
 from signattn.explain.explainer import Explanation, as_saliency
-from signattn.explain.filling import Filling, filled
+from signattn.explain.filling import Filling, filled, mixed
 from signattn.model import Network, State
 from signattn.preprocess import HEIGHT, WIDTH
 
@@ -51,10 +51,7 @@ class Rise:
             for picture, (h, c) in clean.rows():
                 empty = filled(picture, self.filling)
                 answers = torch.cat(
-                    [
-                        frozen(torch.lerp(empty, picture, part[:, None]), h, c)
-                        for part in masks.split(BATCH)
-                    ]
+                    [frozen(mixed(empty, picture, part), h, c) for part in masks.split(BATCH)]
                 )
                 change = answers - answers[0]  # exactly 0 where nothing moves the answer
                 maps.append(torch.tensordot(change - change.mean(), centred, 1) / len(masks))

@@ -129,7 +129,7 @@ def show(
     return [shown[case] for case in cases]
 
 
-def _shown_filling(config: QualityConfig) -> str:
+def shown_filling(config: QualityConfig) -> str:
     """The first one that is put in a picture."""
     return next((filling for filling in config.fillings if filling != FEATURE), 'mean')
 
@@ -141,7 +141,7 @@ def _show_drive(
     last = config.levels[-1]
     deletion = DeletionConfig(
         levels=(0.0, last),
-        filling=_shown_filling(config),  # type: ignore[arg-type]  # checked by its own class
+        filling=shown_filling(config),  # type: ignore[arg-type]  # checked by its own class
         blur_px=config.blur_px,
         seed=config.seed,
     )

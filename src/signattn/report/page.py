@@ -13,7 +13,7 @@ from signattn.evaluate import Scored
 from signattn.model import Checkpoint
 from signattn.quality import CEILING, GREEDY, GROUP, QualityConfig
 from signattn.report.figures import MOST_DRIVES, Drawn
-from signattn.report.gallery import Shown
+from signattn.report.gallery import Shown, shown_filling
 from signattn.report.words import (
     ORDINARY,
     PAPER,
@@ -111,6 +111,8 @@ def page(content: Content) -> str:
         truth_names=_TRUTH,
         drawn=content.drawn,
         gallery=content.gallery,
+        shown_filling=shown_filling(config),
+        taught=content.checkpoint.training.get('recipe', {}).get('objective') == 'faithful',
         method=lambda name: label(name, config.explainers[0]),
     )
 

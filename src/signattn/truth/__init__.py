@@ -1,6 +1,6 @@
 """Saliency maps against rendered drives, whose causal pixels are known."""
 
-from signattn.truth.coverage import PARTS, coverage, masks_beside, through_cells
+from signattn.truth.coverage import PARTS, coverage, masks_beside, require_masks, through_cells
 from signattn.truth.cue import Betrayal, betrayal, moved_deg, without
 from signattn.truth.measures import Measures, measure
 
@@ -13,6 +13,7 @@ __all__ = [
     'masks_beside',
     'measure',
     'moved_deg',
+    'require_masks',
     'through_cells',
     'without',
 ]

@@ -39,6 +39,24 @@ def masks_beside(drive: Drive, folder: Path) -> Path:
     return folder / f'{name.removesuffix(".bag")}.masks.zip'
 
 
+def require_masks(drives: Sequence[Drive], folder: Path) -> None:
+    """Refuse drives whose masks aren't there, before hours go into what they are for.
+
+    Args:
+        drives: Converted from recordings of ``signattn synth``.
+        folder: Where these were written.
+
+    Raises:
+        DriveError: If one has no masks there.
+    """
+    for drive in drives:
+        path = masks_beside(drive, folder)
+        if not path.is_file():
+            raise DriveError(
+                f'masks must hold {path.name} for {drive.path}, got a folder without it, {folder}'
+            )
+
+
 def coverage(drive: Drive, path: Path, values: Sequence[int] = PARTS['lines']) -> Coverage:
     """How much of each of the network's pixels shows what a mask gives one of some values.
 
