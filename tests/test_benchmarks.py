@@ -39,7 +39,12 @@ def test_plain_deletion_loops_are_ours(kind, tmp_path):
 def test_the_sanity_of_a_model_is_measured(write_model, write_drive):
     frames = np.random.default_rng(0).integers(0, 256, (210, 80, 160, 3), np.uint8)
     drive = write_drive([0.01] * 210, frames=frames)  # 10 s, and a little more
-    options = {'models': [write_model()], 'data': drive.path, 'methods': ['attention'], 'step': 400}
+    options = {
+        'models': [write_model()],
+        'data': drive.path,
+        'methods': ['attention'],
+        'step': 400,
+    }
     (line,) = load('sanity').checks(argparse.Namespace(**options))
     assert line['random_to_output'] == pytest.approx(1)  # attention doesn't see what is read out
     assert abs(line['random_to_conv1']) < 0.9
