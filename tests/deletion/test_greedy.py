@@ -64,11 +64,11 @@ def test_a_donor_gives_its_own_pixels(network, drive):
     """White for dark and dark for white move A and B first; white for white moves nothing."""
     config = DeletionConfig(levels=(0, 1), filling='donor', blur_px=0.0)
     maps = greedy_maps(network, drive, config, np.arange(3))
-    for row in earliness(maps)[:2]:
+    for row in earliness(maps)[1:]:
         assert (row[A], row[B], row.sum()) == (2, 1, 3)
     moved = curves(network, drive, maps, config).fidelity_areas()
-    assert (moved[:2] > 0.1).all()
-    assert moved[2] == 0
+    assert (moved[1:] > 0.1).all()
+    assert moved[0] == 0
 
 
 def test_a_lone_picture_has_no_donor(network, write_drive):

@@ -65,7 +65,7 @@ class Marked(NamedTuple):
     Attributes:
         frames: (M, 80, 160, 3) uint8, HSV.
         sources: (M, 80, 160, 3) uint8, HSV, what the fillings are made of: the frames themselves,
-            or of ``donor`` those of 10 s later.
+            or of ``donor`` those of 10 s before.
         saliency: (M, 80, 160) float.
         places: (M,) int64, in the drive: each frame has its own noise, whoever asks.
     """
@@ -278,7 +278,7 @@ def sources_of(
         frames: (M, 80, 160, 3) uint8, HSV.
 
     Returns:
-        (M, 80, 160, 3) uint8, HSV: ``frames`` themselves, or of ``donor`` those of 10 s later.
+        (M, 80, 160, 3) uint8, HSV: ``frames`` themselves, or of ``donor`` those of 10 s before.
 
     Raises:
         ValueError: If a drive of one frame should lend another.
@@ -286,7 +286,8 @@ def sources_of(
     if config.filling != 'donor':
         return frames
     apart = frames_apart(len(drive), drive.preprocessing.rate_hz)
-    return np.asarray(drive.frames[(places + apart) % len(drive)])
+    # Not of 10 s later: the control's map of then would show where that picture has its causes.
+    return np.asarray(drive.frames[(places - apart) % len(drive)])
 
 
 def grouped(config: DeletionConfig) -> Order:
