@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 import signattn
@@ -15,6 +16,8 @@ from signattn.cli import VERBS, main
 from signattn.cli.show import print_table
 from signattn.convert import ConvertConfig
 from signattn.drive import Drive
+from signattn.model import Checkpoint, Network, NetworkConfig, save
+from signattn.preprocess import Preprocessing
 
 START = 1_479_424_215_880_976_321  # ns
 SMALL = {
@@ -331,11 +334,40 @@ def test_a_drive_from_synth_to_score(capsys, tmp_path):
     assert 'gradcam' not in metrics['costs']
     assert (scores / 'report.html').is_file()
 
+    # Refused before anything is scored.
+    assert main([*arguments, *few_options, '--masks', str(tmp_path)]) == 1
+    assert 'masks must hold bag.masks.zip for ' in capsys.readouterr().err
+
     assert main([*arguments[:-1], '--explain', 'none']) == 0
     shown = capsys.readouterr()
     assert f'report in {scores / "report.html"}\n' in shown.out
     assert 'explanations' not in json.loads((scores / 'metrics.json').read_text())
     assert 'warning: the model was trained on a drive that it is scored on' in shown.err
+
+
+def test_what_a_network_without_attention_does_without_is_said(
+    vehicle, write_drive, capsys, tmp_path
+):
+    torch.manual_seed(0)
+    network = Network(NetworkConfig(hidden=4, attention='none_quant')).eval()
+    save(Checkpoint(network, Preprocessing().to_mapping(), vehicle), tmp_path / 'model')
+    drive = write_drive([0.01] * 30)
+    arguments = ['evaluate', str(tmp_path / 'model'), '--data', str(drive.path)]
+    few = [
+        '--costly',
+        '[causal_filtering]',
+        '--random-maps',
+        '1',
+        '--step',
+        '20',
+        '--workers',
+        '1',
+    ]
+    assert main([*arguments, '--out', str(tmp_path / 'out'), *few]) == 0
+    said = capsys.readouterr().err
+    for name in ('attention', 'causal_filtering'):
+        assert f'warning: the network has no attention: {name} is left out\n' in said
+    assert 'gradcam is left out' not in said
 
 
 def test_what_was_lost_or_taken_for_granted_is_said(capsys, tmp_path):

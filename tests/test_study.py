@@ -133,8 +133,15 @@ def test_a_measurement_is_read_before_the_first_run(drive, study_file, tmp_path,
     # So are masks.
     drive.description['source'] = {'name': 'road.bag'}
     (drive.path / 'drive.yaml').write_text(yaml.safe_dump(drive.description))
+    missing = 'masks must hold road.masks.zip for '
     assert main([*arguments, '--explain', 'quick', '--masks', str(tmp_path)]) == 1
-    assert 'masks must hold road.masks.zip for ' in capsys.readouterr().err
+    assert missing in capsys.readouterr().err
+    (tmp_path / 'maps.yaml').write_text(f'masks: {tmp_path}\n')
+    measured = ['--explain', str(tmp_path / 'maps.yaml')]
+    assert main([*arguments, *measured]) == 1
+    assert missing in capsys.readouterr().err
+    assert main(['sweep', 'bits', *arguments[2:], *measured]) == 1
+    assert missing in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -1,5 +1,7 @@
 """A small network, a drive with a bend, and what was measured of them, once for all tests."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -54,10 +56,11 @@ def scored(checkpoint, drive):
 def report(tmp_path, checkpoint, drive, scored):
     """Gives a function that writes a report and returns its folder and its metrics."""
 
-    def write(config=QUICK, *, explained=True):
+    def write(config=QUICK, *, explained=True, training=None):
         metrics, items = scored
         quality = measure_quality(checkpoint, [drive], config) if explained else None
         out = tmp_path / 'report'
-        return out, write_report(out, checkpoint, metrics, items, quality, config)
+        trained = replace(checkpoint, training=training or {})
+        return out, write_report(out, trained, metrics, items, quality, config)
 
     return write

@@ -100,6 +100,17 @@ def test_the_page_holds_what_it_must(report, read):
         assert base64.b64decode(image.partition(',')[2], validate=True)
 
 
+def test_the_page_says_what_was_taught_and_what_was_masked(report, read, quick):
+    config = replace(quick, fillings=('feature', 'donor'), modes=('deletion',), step=40)
+    out, _ = report(config, training={'recipe': {'objective': 'faithful'}})
+    text = ' '.join(read(out).said)
+    assert 'Its map was taught to mark what moves the answer' in text
+    assert 'not what the answer rests on' not in text
+    assert 'most salient pixels (donor filling)' in text  # a picture has no features
+    assert 'cells of the encoder are replaced instead of pixels' in text
+    assert 'the same pixels of the picture 10 s before' in text
+
+
 def test_without_explanations(report, read):
     out, metrics = report(explained=False)
     page = read(out)

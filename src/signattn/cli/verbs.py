@@ -201,8 +201,8 @@ def _study(arguments: list[str]) -> None:
         quality = dataclasses.replace(quality, masks=parsed.masks)
     folders = [open_drives(data) for data in parsed.data]
     test = open_drives(parsed.test) if parsed.test else []
-    if parsed.masks is not None:
-        require_masks(test or folders[0], parsed.masks)
+    if quality is not None and quality.masks is not None:
+        require_masks(test or folders[0], quality.masks)
     with Bar('studying', 1) as advance:
         run_study(
             config,
@@ -238,6 +238,7 @@ def _sweep(arguments: list[str]) -> None:
     from signattn.share import read_yaml, shipped_or_own
     from signattn.study import read_study
     from signattn.sweep import AXES, run_sweep
+    from signattn.truth import require_masks
 
     parser = new_parser('sweep')
     parser.add_argument('axis', choices=(*AXES,), help='what is varied')
@@ -253,14 +254,18 @@ def _sweep(arguments: list[str]) -> None:
     if parsed.seeds is not None:
         config = dataclasses.replace(config, seeds=parsed.seeds)
     quality = read_quality(parsed.explain)
+    folders = [open_drives(data) for data in parsed.data]
+    test = open_drives(parsed.test) if parsed.test else []
+    if quality.masks is not None:
+        require_masks(test or folders[0], quality.masks)
     with Bar('training', 1) as advance:
         run_sweep(
             parsed.axis,
             config,
             quality,
             lambda changes: read_recipe(config.recipe, changes),
-            [open_drives(data) for data in parsed.data],
-            open_drives(parsed.test) if parsed.test else [],
+            folders,
+            test,
             parsed.out,
             before=parsed.before,
             workers=parsed.workers,
