@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 from signattn.deletion import DeletionConfig, clean_pass, curves, greedy_maps
 
@@ -89,6 +90,28 @@ def test_no_map_does_better_on_these_networks(random_network, pictures, write_dr
         noise = np.random.default_rng(seed).random((2, 10, 20)).repeat(8, 1).repeat(8, 2)
         other = curves(network, drive, noise, config, frames=frames, clean=clean)
         assert (other.fidelity_areas() < best).all()
+
+
+class Whole(torch.nn.Module):
+    """An encoder of which nobody knows how far a cell reaches."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, frames):
+        """As the encoder does."""
+        return self.encoder(frames)
+
+
+@pytest.mark.parametrize('filling', ['black', 'blurred'])
+def test_as_if_every_picture_were_seen_whole(random_network, pictures, write_drive, filling):
+    drive, frames = write_drive([0.0] * 2, frames=pictures(2)), np.array([1])
+    config = DeletionConfig(levels=(0, 2), filling=filling)
+    network = random_network(attention='soft32', encoder_norm='batch')
+    found = greedy_maps(network, drive, config, frames)
+    network.encoder = Whole(network.encoder)
+    np.testing.assert_array_equal(found, greedy_maps(network, drive, config, frames))
 
 
 def test_an_executor_finds_the_same(random_network, pictures, write_drive):
