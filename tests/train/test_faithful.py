@@ -94,6 +94,46 @@ def test_the_state_is_carried_as_in_the_clean_pass():
     assert not state[0].requires_grad
 
 
+def plain_loss(network, twin, shown, generator):
+    """The definition, all frames at once: of those that keep and of those that drop the mask."""
+    with torch.no_grad():
+        clean = network(shown)
+    before = [part.flatten(0, 1) for part in clean.before]
+    # α from the states of the clean pass, which has no gradient of its own.
+    projected = network.attention.project(network.encoder(shown.flatten(0, 1)))
+    attention = network.attention(projected, before[0]).exp().view(*shown.shape[:2], 10, 20)
+    shares = 0.05 + 0.45 * torch.rand((*shown.shape[:2], 1), generator=generator)
+    mask, filled = soft_mask(attention, shares), fillings(shown, generator)
+    changes = [
+        (twin(masked.flatten(0, 1)[:, None], before).curvature.view_as(clean.curvature))
+        for masked in (filled + mask * (shown - filled), shown + mask * (filled - shown))
+    ]
+    kept, dropped = (abs(each - clean.curvature) / network.curvature_scale for each in changes)
+    return (kept + (1 - dropped).clamp(min=0)).mean()
+
+
+@pytest.mark.parametrize('norm', ['none', 'batch'])
+def test_in_parts_as_all_at_once(norm):
+    """21 frames, more than are looked at together."""
+    network = small(encoder_norm=norm)
+    freeze_all_but_score(network)
+    network.curvature_scale.fill_(0.01)
+    twin, shown, results = silent_twin(network), frames(3, 7), []
+    for loss in (
+        plain_loss(network, twin, shown, seeded()),
+        faithful_loss(network, twin, shown, None, seeded())[0],
+    ):
+        network.zero_grad()
+        (2 * loss).backward()
+        gradients = [parameter.grad for parameter in network.attention.parameters()]
+        results.append((loss.item(), torch.cat([each.flatten() for each in gradients])))
+    (expected, slope), (found, ours) = results
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert slope.norm() > 1e-3
+    # A sign that flips by rounding turns a little of the gradient.
+    assert (ours - slope).norm() < 0.01 * slope.norm()
+
+
 def test_the_mask_covers_the_most_attended_share():
     # Rising to the right, so that no peak is smaller than a cell.
     attention = torch.arange(1.0, 21.0).repeat(10, 1) + torch.rand(10, 20, generator=seeded()) / 10

@@ -6,12 +6,15 @@ the truth of the map rises.
 """
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from signattn.model import Network, State
+from signattn.model.encoder import fold_norm
 from signattn.model.gating import standardised
 
 LEAST, MOST = 0.05, 0.5
@@ -21,6 +24,9 @@ SOFTNESS = 0.25
 ENOUGH = 1.0
 """Change of the answer, in standard deviations of the curvature, beyond which more is no gain."""
 
+_PART = 16
+"""Frames that are looked at together."""
+
 
 def silent_twin(network: Network) -> Network:
     """The same function without a score, frozen, whose gradient to the picture isn't weighed by α.
@@ -29,7 +35,8 @@ def silent_twin(network: Network) -> Network:
         network: With ``attention: sign``.
 
     Returns:
-        A network with ``attention: none_quant`` and the same weights, in evaluation mode.
+        A network with ``attention: none_quant`` and the same weights, in evaluation mode, its
+        normalisation folded into the convolutions.
     """
     plain = dataclasses.replace(
         network.config, attention='none_quant', score='projected', temperature=1.0
@@ -37,7 +44,9 @@ def silent_twin(network: Network) -> Network:
     twin = Network(plain).to(network.curvature_scale.device)
     weights = network.state_dict()
     twin.load_state_dict({name: weights[name] for name in twin.state_dict()})
-    return twin.eval().requires_grad_(requires_grad=False)
+    twin.eval()
+    twin.encoder.layers = fold_norm(twin.encoder.layers)
+    return twin.requires_grad_(requires_grad=False)
 
 
 def freeze_all_but_score(network: Network) -> None:
@@ -82,17 +91,49 @@ def faithful_loss(
     clean, attention, before, state = _clean_pass(network, frames, state)
     mask = soft_mask(attention, _shares(attention, generator))  # (B, T, 1, 80, 160)
     filled = fillings(frames, generator)
-    kept = filled + mask * (frames - filled)
-    dropped = frames + mask * (filled - frames)
-    unit = network.curvature_scale
 
-    def change(shown: Tensor) -> Tensor:
-        answer: Tensor = twin(shown.flatten(0, 1)[:, None], before).curvature.view_as(clean)
-        return (answer - clean).abs() / unit
+    def of_frames(part: slice, shown: Tensor) -> Tensor:
+        picture, filling = (each.flatten(0, 1)[part] for each in (frames, filled))
 
-    lost = (ENOUGH - change(dropped)).clamp(min=0)
-    loss: Tensor = (change(kept) + lost).mean()
+        def change(masked: Tensor) -> Tensor:
+            answer = twin.answer_each(twin.encoder(masked), (before[0][part], before[1][part]))
+            return (answer - clean.flatten()[part]).abs() / network.curvature_scale
+
+        lost = ENOUGH - change(picture + shown * (filling - picture))
+        return change(filling + shown * (picture - filling)) + lost.clamp(min=0)
+
+    loss: Tensor = _MeanInParts.apply(  # type: ignore[no-untyped-call]
+        mask.flatten(0, 1), of_frames
+    )
     return loss, state
+
+
+class _MeanInParts(torch.autograd.Function):
+    """The mean over frames of a function of each, with its gradient, a few frames at a time.
+
+    What a few frames leave for the gradient stays in a processor's caches.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, function: Callable[[slice, Tensor], Tensor]) -> Tensor:
+        """The mean of ``function(part, values[part])`` over values (N, …)."""
+        total, gradient = values.new_zeros(()), torch.zeros_like(values)
+        for start in range(0, len(values), _PART):
+            part = slice(start, start + _PART)
+            with torch.set_grad_enabled(ctx.needs_input_grad[0]):
+                given = values[part].detach().requires_grad_(ctx.needs_input_grad[0])
+                summed = function(part, given).sum()
+            if ctx.needs_input_grad[0]:
+                (gradient[part],) = torch.autograd.grad(summed, given)
+            total += summed.detach()
+        ctx.save_for_backward(gradient / len(values))
+        return total / len(values)
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor, None]:
+        """The gradient that was computed with the mean."""
+        (gradient,) = ctx.saved_tensors
+        return outer * gradient, None
 
 
 def soft_mask(attention: Tensor, share: Tensor) -> Tensor:
