@@ -169,7 +169,10 @@ def quantus_route(model: Frozen, frames: Tensor, soft: NDArray[np.floating]) -> 
 
 
 def multiply_adds(network: Network, *, stream: bool) -> float:
-    """Of the 26 levels of a frame, in convolutions and linear maps."""
+    """Of the 26 levels of a frame, in convolutions and linear maps.
+
+    By frames it is 25: the answers to whole pictures are the clean pass's, which all maps share.
+    """
     counted = 0
 
     def count(module: nn.Module, _args: tuple[Tensor, ...], out: Tensor) -> None:
@@ -188,7 +191,7 @@ def multiply_adds(network: Network, *, stream: bool) -> float:
     gate = network.gate.weight.numel()
     each = counted + network.output.weight.numel()
     if not stream:
-        return LEVELS * each + gate
+        return (LEVELS - 1) * each + gate
     lstm = network.lstm.weight_ih.numel() + network.lstm.weight_hh.numel()
     return LEVELS * (each + lstm + gate)
 

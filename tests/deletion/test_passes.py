@@ -78,7 +78,7 @@ def test_features_do_not_depend_on_what_else_is_shown(random_network, pictures, 
 )
 def test_groups_are_of_one_size(levels, groups, size, last):
     config = DeletionConfig(levels=levels)
-    found = grouped(config)
+    found = grouped(config.counts())
     assert found.shape == (groups, size)
     assert found[-1, -1] == last
     np.testing.assert_array_equal(found.ravel()[: len(levels)], config.counts())

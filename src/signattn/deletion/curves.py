@@ -133,7 +133,7 @@ def curves(
         parts = _frame_jobs(ship, drive, saliency, config, clean, chosen)
     else:
         parts = _stream_jobs(ship, drive, saliency, config, clean)
-    answers = np.full((grouped(config).size, len(chosen)), np.nan)
+    answers = np.full((grouped(config.counts()).size, len(chosen)), np.nan)
     results = run_jobs([job for job, _, _ in parts], executor)
     for (_, rows, columns), result in zip(parts, results, strict=True):
         answers[rows, columns] = result
@@ -198,7 +198,7 @@ def _stream_jobs(
         frames, at = drive.frames[columns], np.arange(columns.start, columns.stop)
         sources = sources_of(drive, config, at, frames)
         marked = Marked(frames, sources, saliency[columns], at)
-        for group, counts in enumerate(grouped(config)):
+        for group, counts in enumerate(grouped(config.counts())):
             arguments = (network, config, counts, marked, feature)
             rows = slice(group * len(counts), (group + 1) * len(counts))
             jobs.append(((stream_answers, arguments), rows, columns))

@@ -1,7 +1,6 @@
 """The network's answers to a drive as it is, and with its pictures masked."""
 
 import contextlib
-import copy
 import functools
 import math
 import pickle
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from signattn.deletion.config import PIXELS, DeletionConfig
 from signattn.deletion.pictures import (
@@ -25,7 +24,15 @@ from signattn.deletion.pictures import (
 )
 from signattn.drive import Drive, frames_apart
 from signattn.model import Network, State
-from signattn.model.encoder import CELLS, CHANNELS, COLUMNS, ROWS, Encoder, fold_norm
+from signattn.model.encoder import (
+    CELLS,
+    CHANNELS,
+    COLUMNS,
+    ROWS,
+    Encoder,
+    features_of,
+    fold_norm,
+)
 from signattn.preprocess import HEIGHT, WIDTH
 
 Floats = NDArray[np.float32]
@@ -129,7 +136,9 @@ class Viewer:
             raise ValueError('network must be in evaluation mode, got one in training')
         self.network, self.batch = network, batch
         self.device = network.curvature_scale.device
-        self._encoder = _folded(network.encoder)
+        self._see: Callable[[Tensor], Tensor] = network.encoder
+        if isinstance(network.encoder, Encoder):
+            self._see = functools.partial(features_of, fold_norm(network.encoder.layers))
 
     def encode(self, pictures: Floats) -> Tensor:
         """Features of pictures.
@@ -146,7 +155,7 @@ class Viewer:
             if len(part) < self.batch:
                 part = np.concatenate([part, np.repeat(part[-1:], self.batch - len(part), 0)])
             frames = torch.from_numpy(part).to(self.device).unflatten(1, (HEIGHT, WIDTH))
-            features.append(self._encoder(frames.permute(0, 3, 1, 2)))
+            features.append(self._see(frames.permute(0, 3, 1, 2)))
         together = features[0] if len(features) == 1 else torch.cat(features)
         return together[: len(pictures)]
 
@@ -216,10 +225,14 @@ def frame_answers(
         (R, M) float64, 1/m, a row for each of ``config.rows``.
     """
     network = unpacked(network)
-    counts, groups = config.counts(), grouped(config)
+    # The answer to the whole picture is there already.
+    whole = config.rows().index(config.clean_level)
+    changed = np.delete(np.arange(len(config.rows())), whole)
+    groups = grouped(config.counts()[changed])
     viewer = Viewer(network, groups.shape[1] if config.space == 'pixels' else 1)
     feature = clean.feature if config.space == 'cells' else None
-    answers = np.empty((len(counts), len(marked.frames)))
+    answers = np.empty((len(config.rows()), len(marked.frames)))
+    answers[whole] = clean.curvature
     with quietly():
         show = Masker(viewer, config, groups.ravel(), feature)
         for window, padded in _windows(slice(0, len(marked.frames))):
@@ -230,7 +243,7 @@ def frame_answers(
                 own = slice(row, row + 1)
                 gate = None if opened is None else opened[own]
                 answer = network.answer_each(features, (h[own], c[own]), gate)
-                answers[:, place] = answer[: len(counts)].cpu().numpy()
+                answers[changed, place] = answer[: len(changed)].cpu().numpy()
     return answers
 
 
@@ -290,16 +303,15 @@ def sources_of(
     return np.asarray(drive.frames[(places - apart) % len(drive)])
 
 
-def grouped(config: DeletionConfig) -> Order:
+def grouped(counts: Order) -> Order:
     """Counts of changed pixels or cells in groups of one size, which go through together.
 
     Args:
-        config: Its levels.
+        counts: (R,) int64, one of each level.
 
     Returns:
         (groups, G) int64; the last group may end with repetitions.
     """
-    counts = config.counts()
     groups = math.ceil(len(counts) / _MOST)
     size = math.ceil(len(counts) / groups)
     padded = np.pad(counts, (0, groups * size - len(counts)), mode='edge')
@@ -346,15 +358,6 @@ def _any_map(network: Network, features: Tensor) -> Tensor | None:
     if network.config.attention != 'sign':
         return None
     return features.new_full((*features.shape[:2], ROWS, COLUMNS), 1 / CELLS)
-
-
-def _folded(encoder: nn.Module) -> nn.Module:
-    """The same function with normalisation folded into the convolutions."""
-    if not isinstance(encoder, Encoder):
-        return encoder
-    made = copy.deepcopy(encoder)
-    made.layers = fold_norm(encoder.layers)
-    return made
 
 
 def _windows(stretch: slice) -> Iterator[tuple[slice, Order]]:

@@ -56,9 +56,22 @@ class Encoder(nn.Module):
         Returns:
             (N, L, D) float32, L = 200 cells row by row, D = 64.
         """
-        frames = frames.contiguous(memory_format=torch.channels_last)
-        features: Tensor = self.layers(frames)  # (N, D, 10, 20)
-        return features.flatten(2).transpose(1, 2)
+        return features_of(self.layers, frames)
+
+
+def features_of(layers: nn.Sequential, frames: Tensor) -> Tensor:
+    """Features of each cell, by an encoder's layers or their folded ones.
+
+    Args:
+        layers: As ``Encoder.layers``.
+        frames: (N, 3, 80, 160) float32.
+
+    Returns:
+        (N, L, D) float32.
+    """
+    frames = frames.contiguous(memory_format=torch.channels_last)
+    features: Tensor = layers(frames)  # (N, D, 10, 20)
+    return features.flatten(2).transpose(1, 2)
 
 
 def fold_norm(layers: nn.Sequential) -> nn.Sequential:

@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from signattn.deletion import Curves, DeletionConfig, clean_pass, curves, greedy_maps
-from signattn.drive import Drive
+from signattn.drive import Drive, frames_apart
 from signattn.evaluate import blocks_of, check_preprocessing, lead_of, tested_part
 from signattn.explain import EXPLAINERS, Explained, explain
 from signattn.explain import controls as control
 from signattn.model import Checkpoint, Network
-from signattn.preprocess import NS_PER_S
+from signattn.preprocess import HEIGHT, NS_PER_S, WIDTH
 from signattn.quality.config import FEATURE, QualityConfig
 from signattn.stream import find_device
 from signattn.truth import PARTS, Measures, coverage, masks_beside, measure, through_cells
@@ -190,12 +190,16 @@ def _maps(
     """Maps of all frames, one method at a time: a long drive's are large."""
     drive, own = part.drive, None
     for name in config.explainers:
-        explained = explain(drive, network, EXPLAINERS[name]())
-        costs.add(name, explained, len(drive))
-        yield name, explained.saliency
-        own = explained.saliency if own is None else own
-        if name != config.explainers[0]:
-            yield f'{name}_away', control.away(explained.saliency, drive.preprocessing.rate_hz)
+        wanted = _wanted(part, config, own is None)
+        explained = explain(drive, network, EXPLAINERS[name](), wanted)
+        costs.add(name, explained, len(wanted))
+        maps = np.zeros((len(drive), HEIGHT, WIDTH))
+        maps[wanted] = explained.saliency
+        yield name, maps
+        if own is None:
+            own = maps
+        else:
+            yield f'{name}_away', control.away(maps, drive.preprocessing.rate_hz)
     assert own is not None  # noqa: S101 (there is a first one)
     yield 'time_mean', control.time_mean(own)
     yield 'away', control.away(own, drive.preprocessing.rate_hz)
@@ -204,6 +208,15 @@ def _maps(
     yield CENTRE, control.centre(len(drive))
     for index in range(config.random_maps):
         yield f'{RANDOM}_{index}', control.random(len(drive), config.seed + index)
+
+
+def _wanted(part: _Part, config: QualityConfig, own: bool) -> Frames:
+    """Places of the frames whose maps are looked at, or lent to others as those from elsewhere."""
+    every = np.arange(len(part.drive))
+    if own or 'stream' in config.regimes:  # controls are made of the network's own maps
+        return every
+    elsewhere = every + frames_apart(len(every), part.drive.preprocessing.rate_hz)
+    return np.union1d(part.frames, elsewhere[part.frames] % len(every))
 
 
 def _sampled(
