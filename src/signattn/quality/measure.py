@@ -193,8 +193,10 @@ def _maps(
         wanted = _wanted(part, config, own is None)
         explained = explain(drive, network, EXPLAINERS[name](), wanted)
         costs.add(name, explained, len(wanted))
-        maps = np.zeros((len(drive), HEIGHT, WIDTH))
-        maps[wanted] = explained.saliency
+        maps = explained.saliency
+        if len(wanted) < len(drive):
+            maps = np.zeros((len(drive), HEIGHT, WIDTH))
+            maps[wanted] = explained.saliency
         yield name, maps
         if own is None:
             own = maps
