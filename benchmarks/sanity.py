@@ -66,6 +66,8 @@ class Frames:
         line: Line = {}
         for name, parts in self._values.items():
             blocks = np.concatenate(self._blocks[name])
+            if not len(blocks):  # no drive is long enough
+                continue
             line |= seed_block_interval(np.concatenate(parts)[None], blocks).named(name)
         return line
 
@@ -97,6 +99,9 @@ def _check(
 ) -> None:
     blocks = blocks_of(drive, number, 10.0)
     chosen = np.arange(args.step // 2, len(drive), args.step)
+    chosen = chosen[np.isfinite(drive.column('speed')[chosen])]  # others have no degrees
+    if not len(chosen):
+        return
     of = partial(maps_of, drive=drive, method=method, frames=chosen)
     random = after_randomising(network, of, RANDOM_SEEDS)
     for place, layer in enumerate(random.layers):
@@ -122,7 +127,10 @@ def _check(
 def cue(args: argparse.Namespace) -> Iterator[Line]:
     """How much each model's maps say of the lamps."""
     plain = {drive.name: drive for drive in open_drives(args.plain)}
-    pairs = [(drive, plain[drive.name]) for drive in open_drives(args.data)]
+    cued = open_drives(args.data)
+    if alone := [drive.name for drive in cued if drive.name not in plain]:
+        raise SystemExit(f'{args.plain} must hold each drive without its cue, not {alone[0]}')
+    pairs = [(drive, plain[drive.name]) for drive in cued]
     lamps = [coverage(one, masks_beside(one, args.masks), PARTS['cue']) for one, _ in pairs]
     for path in args.models:
         network = load(path).network.eval()

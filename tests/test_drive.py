@@ -1,6 +1,7 @@
 """Windows, splits, and what is no drive."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -319,6 +320,17 @@ def test_a_folder_of_drives_is_opened_by_name(write_drive, tmp_path):
         write_drive([0.0], name=name)
     assert [drive.name for drive in open_drives(tmp_path / 'drives')] == ['a', 'b']
     assert [drive.name for drive in open_drives(str(tmp_path / 'drives' / 'b'))] == ['b']
+
+
+def test_drives_of_one_name_are_refused(write_drive, tmp_path):
+    first = write_drive([0.0], name='a')
+    shutil.copytree(first.path, tmp_path / 'drives' / 'copy')
+    text = (
+        f'drives of a folder must have different names, got a of {first.path} and of '
+        f'{tmp_path / "drives" / "copy"}: change one in its drive.yaml'
+    )
+    with pytest.raises(DriveError, match=f'^{re.escape(text)}$'):
+        open_drives(tmp_path / 'drives')
 
 
 def test_a_folder_without_drives(tmp_path):

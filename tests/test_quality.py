@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from signattn.deletion import DeletionConfig, curves
-from signattn.drive import Split
+from signattn.drive import DriveError, Split
 from signattn.explain import EXPLAINERS, controls, explain
 from signattn.masks import LINES, write_masks
 from signattn.model import Checkpoint, Network, NetworkConfig
@@ -350,6 +350,14 @@ def test_how_far_maps_are_ahead_of_those_from_elsewhere(mode, gained):
         ({'every_block': 0}, 'every_block must be at least 1, got 0'),
         ({'random_maps': 0}, 'random_maps must be at least 1, got 0'),
         ({'modes': ()}, 'modes must name at least one, got none'),
+        (
+            {'regimes': ('stream',), 'costly': ('rise',)},
+            'regimes and modes must hold frame with costly, .*, got stream, deletion',
+        ),
+        (
+            {'modes': ('insertion',), 'greedy': True},
+            'regimes and modes must hold frame and deletion with greedy, .*, insertion',
+        ),
         ({'fillings': ('white',)}, "filling must be one of .*, got 'white'"),
     ],
 )
@@ -360,6 +368,38 @@ def test_what_cannot_be_measured(options, text):
 
 def test_nothing_to_measure(checkpoint, write_drive):
     unknown = write_drive([0.01] * 5, speed=np.nan, name='unknown')
-    text = re.escape(f'{unknown.path} must hold a frame to measure, got none')
-    with pytest.raises(ValueError, match=text):
+    text = f'{unknown.path} must hold a frame to measure in frame and stream, '
+    with pytest.raises(DriveError, match=f'^{re.escape(text)}'):
         measure_quality(checkpoint, [unknown], QUICK)
+    short = write_drive([0.01] * 5, name='short')
+    text = f'{short.path} must hold a frame to measure in stream, '
+    with pytest.raises(DriveError, match=f'^{re.escape(text)}'):
+        measure_quality(checkpoint, [short], quick(warmup_s=2.0))
+
+
+def test_drives_do_not_mix(checkpoint, drive, write_drive):
+    """Two of different length, beside one that is too short for the stream and one for all."""
+    rng = np.random.default_rng(1)
+    frames = rng.integers(0, 256, (24, 80, 160, 3), np.uint8)
+    other = write_drive(0.01 * np.cos(np.arange(24) / 6), frames=frames, name='other')
+    brief = write_drive([0.01] * 2, frames=frames[:2], name='brief')
+    unknown = write_drive([0.01] * 5, speed=np.nan, name='unknown')
+    config, said = quick(random_maps=1, step=4), []
+    drives = [unknown, drive, brief, other]
+    found = measure_quality(checkpoint, drives, config, report=said.append)
+    assert [text for text in said if 'no frame' in text] == [
+        'unknown: no frame to measure in frame and stream',
+        'brief: no frame to measure in stream',
+    ]
+    alone = {each.name: measure_quality(checkpoint, [each], config) for each in (drive, other)}
+    for name, expected in alone.items():
+        rows = of(found.areas, drive=name).drop(columns='block').reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, expected.areas.drop(columns='block'))
+    assert set(of(found.areas, drive='brief')['regime']) == {'frame'}
+    blocks = found.areas.groupby('drive')['block'].unique()
+    assert not set(blocks['drive']) & set(blocks['other'])
+    # Of a stream both have their frames behind the first 0.2 s: 36 and 20.
+    both = [of(each.curves, regime='stream', sample=False) for each in alone.values()]
+    moved = (36 * both[0]['moved_deg'] + 20 * both[1]['moved_deg']) / 56
+    together = of(found.curves, regime='stream', sample=False)['moved_deg']
+    np.testing.assert_allclose(together, moved)

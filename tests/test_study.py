@@ -90,6 +90,9 @@ def test_a_study_trains_what_is_missing_and_compares(drive, study_file, tmp_path
     assert main([*arguments, '--workers', '1']) == 0
     assert kept.stat().st_mtime_ns == before
     assert json.loads((out / 'metrics.json').read_text()) == metrics
+    capsys.readouterr()
+    assert main([*arguments, '--seeds', '1']) == 0
+    assert '\n1 seeds, 2 folds, 160 frames' in capsys.readouterr().out
 
 
 def test_the_maps_of_a_study_are_measured_besides(

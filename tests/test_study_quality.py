@@ -151,11 +151,21 @@ def test_runs_measured_in_another_way_are_not_compared(
     with pytest.raises(ValueError, match=f'^{text}$'):
         measure_study(study, replace(QUICK, blur_px=8.0), [drive], tmp_path)
     other = write_drive(np.zeros(40), name='other')
-    with pytest.raises(ValueError, match='got other drives: remove'):
+    with pytest.raises(ValueError, match='got other drives, samples: remove'):
         measure_study(study, QUICK, [other], tmp_path)
     # Where it is computed doesn't matter.
     measure_study(study, replace(QUICK, device='auto'), [drive], tmp_path)
     assert len(at_once) == 1
+
+
+@pytest.mark.usefixtures('at_once')
+def test_other_labels_are_another_measurement(drive, study, write_run, tmp_path):
+    for run in [Run(name, 0, seed) for seed in (0, 1) for name in 'ab']:
+        write_run(run)
+    measure_study(study, QUICK, [drive], tmp_path)
+    drive.samples_sha256 = 'of another speed'
+    with pytest.raises(ValueError, match=r'must be measured as the others .* got other samples: '):
+        measure_study(study, QUICK, [drive], tmp_path)
 
 
 def test_processes_give_the_same_and_only_what_was_kept_apart(

@@ -53,6 +53,7 @@ class Drive:
         description: What drive.yaml says.
         frames: (N, 80, 160, 3) uint8, HSV, memory-mapped.
         frames_sha256: Checksum of the frames: which drive it is, wherever it lies.
+        samples_sha256: Checksum of the table: stamps, steering and speed.
         samples: Table of N rows; see ``drive.yaml`` and the columns of ``samples.parquet``.
         vehicle: Whose steering it is.
         preprocessing: How the frames were made.
@@ -81,7 +82,9 @@ class Drive:
                 self.description['preprocessing'], f'{where}: preprocessing'
             )
             self.max_gap_s = float(self.description['max_gap_s'])
-            self.frames_sha256 = str(self.description['checksums']['frames_sha256'])
+            checksums = self.description['checksums']
+            self.frames_sha256 = str(checksums['frames_sha256'])
+            self.samples_sha256 = str(checksums['samples_sha256'])
             self.frames: NDArray[np.uint8] = np.load(self.path / FRAMES, mmap_mode='r')
             self.samples = pd.read_parquet(self.path / SAMPLES)
         except KeyError as error:
@@ -215,7 +218,7 @@ def open_drives(path: str | Path) -> list[Drive]:
         The drives, by name.
 
     Raises:
-        DriveError: If there is none.
+        DriveError: If there is none, or two have the same name, which tables know them by.
     """
     path = Path(path)
     if (path / DESCRIPTION).is_file():
@@ -223,6 +226,14 @@ def open_drives(path: str | Path) -> list[Drive]:
     found = [Drive(file.parent) for file in sorted(path.glob(f'[!.]*/{DESCRIPTION}'))]
     if not found:
         raise DriveError(f'data must be a drive or a folder of drives, got {path}')
+    by_name: dict[str, Drive] = {}
+    for drive in found:
+        other = by_name.setdefault(drive.name, drive)
+        if other is not drive:
+            raise DriveError(
+                f'drives of a folder must have different names, got {drive.name} of {other.path} '
+                f'and of {drive.path}: change one in its {DESCRIPTION}'
+            )
     return found
 
 

@@ -188,6 +188,7 @@ def _asked(quality: QualityConfig, drives: Sequence[Drive]) -> dict[str, Any]:
     return {
         'measured': json.loads(json.dumps(options, default=str)),
         'drives': [drive.frames_sha256 for drive in drives],
+        'samples': [drive.samples_sha256 for drive in drives],
     }
 
 
@@ -199,7 +200,9 @@ def _is_measured(folder: Path, name: str, asked: Mapping[str, Any]) -> bool:
     recorded = read_yaml(path)
     if recorded.pop('weights_sha256') != _weights(folder):
         return False  # trained again since
-    changed = sorted(different({key: recorded[key] for key in asked}, asked))
+    # What came into the file since it was written is no matter.
+    known = {key: value for key, value in asked.items() if key in recorded}
+    changed = sorted(different({key: recorded[key] for key in known}, known))
     if changed:
         raise ValueError(
             f'{path} must be measured as the others to be compared, got other '

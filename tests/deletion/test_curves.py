@@ -277,8 +277,8 @@ def plain_masked(drive, t, saliency, level, config):
         replaced = ~replaced
     picture = frame.copy()
     where = replaced.reshape(80, 160)
-    if config.filling == 'donor':  # half of the drive back
-        filled = drive.frames[(t - len(drive) // 2) % len(drive)]
+    if config.filling == 'donor':  # a third of the drive back
+        filled = drive.frames[(t - len(drive) // 3) % len(drive)]
     else:
         filled = plain_filling(frame, config.filling)
     picture[where] = filled[where]

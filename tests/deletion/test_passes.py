@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from signattn.deletion import DeletionConfig, clean_pass
+from signattn.deletion import DeletionConfig, clean_pass, sources_of
 from signattn.deletion.passes import Viewer, grouped
 from signattn.deletion.pictures import pixels_of
 from signattn.evaluate import predict
+from signattn.explain import controls
 from signattn.preprocess import scale
 
 STEP_NS = 50_000_000
@@ -44,6 +45,21 @@ def test_a_network_in_training_is_refused(random_network, pictures, write_drive)
     drive = write_drive([0.0], frames=pictures(1))
     with pytest.raises(ValueError, match=r'^network must be in evaluation mode, got one in train'):
         clean_pass(random_network().train(), drive)
+
+
+@pytest.mark.parametrize('count', [4, 40, 240, 400, 420])
+def test_a_donor_is_not_where_the_control_takes_its_map_from(write_drive, count):
+    frames = np.zeros((count, 80, 160, 3), np.uint8)
+    frames[:, 0, 0] = np.arange(count)[:, None] // [65536, 256, 1] % 256
+    drive = write_drive([0.0] * count, frames=frames)
+    config = DeletionConfig(filling='donor')
+    source = sources_of(drive, config, np.arange(count), drive.frames)[:, 0, 0].astype(int)
+    donors = source @ [65536, 256, 1]
+    maps = np.broadcast_to(np.arange(count, dtype=float)[:, None, None], (count, 80, 160))
+    away = controls.away(maps, drive.preprocessing.rate_hz)[:, 0, 0].astype(int)
+    between = np.minimum((donors - away) % count, (away - donors) % count)
+    assert (between >= max(1, count // 12)).all()
+    assert (donors == (np.arange(count) - min(200, max(1, count // 3))) % count).all()
 
 
 @pytest.mark.parametrize('norm', ['none', 'batch'])

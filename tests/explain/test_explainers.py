@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from signattn.explain import EXPLAINERS
+from signattn.explain import EXPLAINERS, new_explainer
 from signattn.model.gating import KINDS, WITHOUT
 
 ROW, COLUMN = 4, 6
@@ -31,6 +31,13 @@ def toy_for(name, toy, **options):
 @pytest.mark.parametrize('name', EXPLAINERS)
 def test_names_are_those_of_the_table(name):
     assert EXPLAINERS[name]().name == name
+
+
+@pytest.mark.parametrize('name', EXPLAINERS)
+def test_what_draws_takes_a_seed(name):
+    drawn = new_explainer(name, 3)
+    assert drawn.name == name
+    assert getattr(drawn, 'seed', None) == (3 if name in DRAWING else None)
 
 
 @pytest.mark.parametrize('kind', KINDS)

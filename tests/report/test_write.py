@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from signattn.masks import LINES, write_masks
+from signattn.report import write
 
 BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
 PROBE = """<script>addEventListener('load', () => {
@@ -118,6 +119,39 @@ def test_without_explanations(report, read):
     assert 'Explanations were not measured' in ' '.join(page.said)
     assert 'explanations' not in metrics
     assert not (out / 'curves.csv').exists()
+
+
+def test_nothing_of_an_earlier_report_stays(report, quick):
+    out, _ = report(replace(quick, modes=('deletion',), step=40))
+    (out / 'truth.parquet').write_bytes(b'of yesterday')
+    (out / 'figures' / 'mine.png').write_bytes(b'not of a report')
+    report(explained=False)
+    left = sorted(file.name for file in out.iterdir())
+    assert left == ['figures', 'metrics.json', 'predictions.csv', 'report.html']
+    figures = sorted(file.name for file in (out / 'figures').iterdir())
+    assert figures == ['errors_winding.png', 'errors_winding.svg', 'mine.png']
+
+
+def test_what_was_measured_is_kept_when_nothing_can_be_drawn(report, quick, tmp_path, monkeypatch):
+    def broken(*_):
+        raise OSError('no font')
+
+    monkeypatch.setattr(write, 'area_figure', broken)
+    with pytest.raises(OSError, match='no font'):
+        report(replace(quick, modes=('deletion',), step=40))
+    kept = pd.read_parquet(tmp_path / 'report' / 'areas.parquet')
+    assert set(kept['frame']) == {19, 59}
+
+
+@pytest.mark.parametrize(('last', 'beside'), [(25, True), (20, False)])
+def test_the_papers_numbers_stand_beside_their_like(report, quick, last, beside):
+    config = replace(quick, levels=(0, 10, last), fillings=('black', 'feature'), step=40)
+    out, _ = report(config)
+    page = (out / 'report.html').read_text(encoding='utf-8')
+    deletion, *others = page.split('</table>', 2)[1:]  # behind that of the error
+    assert bool(re.search(r'<td class="paper">\d', deletion)) == beside
+    assert not re.search(r'<td class="paper">\d', ''.join(others))
+    assert ''.join(others).count('<td class="paper">') > 10
 
 
 def test_what_explains_a_sample_is_set_beside_the_rest(report, quick, read):

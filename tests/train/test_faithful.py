@@ -51,6 +51,31 @@ def test_predictions_stay_the_same_to_the_bit_and_maps_do_not(drive, tiny, train
     assert {name.split('.')[0] for name in changed} == {'attention'}
 
 
+def test_a_network_without_a_map_is_taught_one(drive, tiny, tmp_path):
+    dense = replace(tiny, network=replace(tiny.network, attention='none_quant'))
+    train([[drive]], tmp_path / 'start', dense)
+    start = tmp_path / 'start' / 'model'
+    train([[drive]], tmp_path / 'run', replace(tiny, objective='faithful', start=start))
+    before, after = load(start).network, load(tmp_path / 'run' / 'model').network
+    assert predict(before, drive).tobytes() == predict(after, drive).tobytes()
+
+
+@pytest.mark.parametrize(
+    ('other', 'got'),
+    [
+        ({'attention': 'soft_topk', 'budget': 25}, 'attention soft_topk'),
+        ({'attention': 'none_quant', 'bits': 4}, 'bits 4'),
+        ({'encoder_norm': 'none'}, 'encoder_norm none'),
+    ],
+)
+def test_a_start_with_other_answers_is_refused(drive, tiny, tmp_path, other, got):
+    train([[drive]], tmp_path / 'start', replace(tiny, network=replace(tiny.network, **other)))
+    recipe = replace(tiny, objective='faithful', start=tmp_path / 'start' / 'model')
+    text = rf'^start must be of attention sign or none_quant .* got tiny with {got}$'
+    with pytest.raises(ValueError, match=text):
+        train([[drive]], tmp_path / 'run', recipe)
+
+
 def test_the_last_map_is_kept_though_no_answer_gets_better(drive, tiny, trained, tmp_path):
     recipe = replace(tiny, objective='faithful', start=trained, epochs=3)
     assert train([[drive]], tmp_path / 'faithful', recipe)['epoch'] == 3

@@ -13,9 +13,12 @@ from signattn.cli.show import Bar, print_columns, print_table, warn
 from signattn.share import write_metrics
 
 if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
+    from jsonargparse import ArgumentParser, Namespace
 
     from signattn.convert import Progress as ConvertProgress
+    from signattn.drive import Drive
+    from signattn.quality import QualityConfig
+    from signattn.study import StudyConfig
 
 
 def _synth(arguments: list[str]) -> None:
@@ -178,10 +181,7 @@ def _train(arguments: list[str]) -> None:
 
 
 def _study(arguments: list[str]) -> None:
-    from signattn.drive import open_drives
-    from signattn.share import read_yaml
-    from signattn.study import read_study, run_study
-    from signattn.truth import require_masks
+    from signattn.study import run_study
 
     parser = new_parser('study')
     parser.add_argument('study', type=Path, help='the study, a YAML file')
@@ -195,14 +195,10 @@ def _study(arguments: list[str]) -> None:
     parsed = parse(parser, arguments)
     if parsed.masks is not None and not parsed.explain:
         raise ValueError(f'--masks must come with --explain, got --masks {parsed.masks} alone')
-    config = read_study(parsed.study, read_yaml(parsed.study))
     quality = read_quality(parsed.explain) if parsed.explain else None
     if quality is not None and parsed.masks is not None:
         quality = dataclasses.replace(quality, masks=parsed.masks)
-    folders = [open_drives(data) for data in parsed.data]
-    test = open_drives(parsed.test) if parsed.test else []
-    if quality is not None and quality.masks is not None:
-        require_masks(test or folders[0], quality.masks)
+    config, folders, test = _open_study(parsed.study, parsed, quality)
     with Bar('studying', 1) as advance:
         run_study(
             config,
@@ -234,30 +230,20 @@ def _study(arguments: list[str]) -> None:
 
 
 def _sweep(arguments: list[str]) -> None:
-    from signattn.drive import open_drives
-    from signattn.share import read_yaml, shipped_or_own
-    from signattn.study import read_study
+    from signattn.share import shipped_or_own
     from signattn.sweep import AXES, run_sweep
-    from signattn.truth import require_masks
 
     parser = new_parser('sweep')
     parser.add_argument('axis', choices=(*AXES,), help='what is varied')
     parser.add_argument('--study', help='the variants, a .yaml file; the shipped one by default')
-    parser.add_argument('--seeds', type=int, help="how many, instead of the study's")
     _add_study_options(parser)
     parser.add_argument(
         '--explain', default='sweep', help='a shipped measurement of maps, or a .yaml file'
     )
     parsed = parse(parser, arguments)
     path = shipped_or_own('study', parsed.study or parsed.axis)
-    config = read_study(path, read_yaml(path))
-    if parsed.seeds is not None:
-        config = dataclasses.replace(config, seeds=parsed.seeds)
     quality = read_quality(parsed.explain)
-    folders = [open_drives(data) for data in parsed.data]
-    test = open_drives(parsed.test) if parsed.test else []
-    if quality.masks is not None:
-        require_masks(test or folders[0], quality.masks)
+    config, folders, test = _open_study(path, parsed, quality)
     with Bar('training', 1) as advance:
         run_sweep(
             parsed.axis,
@@ -282,6 +268,26 @@ def _add_study_options(parser: 'ArgumentParser') -> None:
     parser.add_argument('--before', type=Path, help='earlier study, for start: before/VARIANT')
     parser.add_argument('--out', type=Path, required=True, help='folder of the study')
     parser.add_argument('--workers', type=int, default=0, help='runs side by side; 0: one a core')
+    parser.add_argument('--seeds', type=int, help="how many, instead of the study's")
+
+
+def _open_study(
+    path: Path, parsed: 'Namespace', quality: 'QualityConfig | None'
+) -> tuple['StudyConfig', list[list['Drive']], list['Drive']]:
+    """A study and its drives; what they lack is found before anything is trained."""
+    from signattn.drive import open_drives
+    from signattn.share import read_yaml
+    from signattn.study import read_study
+    from signattn.truth import require_masks
+
+    config = read_study(path, read_yaml(path))
+    if parsed.seeds is not None:
+        config = dataclasses.replace(config, seeds=parsed.seeds)
+    folders = [open_drives(data) for data in parsed.data]
+    test = open_drives(parsed.test) if parsed.test else []
+    if quality is not None and quality.masks is not None:
+        require_masks(test or folders[0], quality.masks)
+    return config, folders, test
 
 
 def _evaluate(arguments: list[str]) -> None:
@@ -310,6 +316,8 @@ def _evaluate(arguments: list[str]) -> None:
     shared = {*scoring} & {*measuring}
     add_options(parser, EvaluateConfig)
     add_options(parser, QualityConfig, shared)
+    usual = read_quality(parser.get_default('explain'))
+    parser.set_defaults({name: getattr(usual, name) for name in measuring})  # what --help shows
     parsed = parse(parser, arguments)
     checkpoint, drives = load(parsed.model), open_drives(parsed.data)
     usual = read_quality('quick' if parsed.explain == 'none' else parsed.explain)
@@ -324,6 +332,7 @@ def _evaluate(arguments: list[str]) -> None:
             warn(f'the network has no attention: {name} is left out')
         if asked.masks is not None:
             require_masks(drives, asked.masks)
+    parsed.out.mkdir(parents=True, exist_ok=True)  # not found out after hours
     metrics, scored = evaluate(checkpoint, drives, build(EvaluateConfig, parsed))
     quality = None
     if parsed.explain != 'none':

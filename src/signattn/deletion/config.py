@@ -28,7 +28,7 @@ class DeletionConfig:
             first; rising.
         filling: What shows in place of what is masked, made of the RGB picture: ``black``, its
             ``mean``, or itself ``blurred``; or a ``donor``, the drive's picture of 10 s before (of
-            a drive below twice that, half of it): no hole, but another road.
+            a drive below 30 s, a third of it): no hole, but another road.
         filling_blur_px: Standard deviation of the blur of ``blurred``, px.
         blur_px: Standard deviation of the blur of the map, px; 0 for none.
         regime: ``frame``: the state before each frame is that of the clean pass. ``stream``: the

@@ -140,6 +140,26 @@ def curves(
     return _curves(drive, config, chosen, answers, lead_s)
 
 
+def counted(
+    drive: Drive, config: DeletionConfig, frames: Frames, lead_s: float = 0.0
+) -> NDArray[np.bool_]:
+    """Which frames have a place in the curves.
+
+    Args:
+        drive: The drive.
+        config: How it is measured.
+        frames: (M,) int64, places in the drive; all with the regime ``stream``.
+        lead_s: s, how much later the network's curvature is driven.
+
+    Returns:
+        (M,) bool: the speed is known; of a stream also ``skip_s`` behind its beginning.
+    """
+    counts = np.isfinite(drive.ahead('speed', lead_s)[frames])
+    if config.regime == 'stream':
+        counts &= _seconds(drive) >= config.skip_s
+    return counts
+
+
 def _chosen(drive: Drive, config: DeletionConfig, frames: Frames | None) -> Frames:
     every = np.arange(len(drive))
     if frames is None:
@@ -209,10 +229,7 @@ def _curves(
     drive: Drive, config: DeletionConfig, chosen: Frames, answers: Answers, lead_s: float
 ) -> Curves:
     """Curves in degrees, of the frames that count."""
-    speed = drive.ahead('speed', lead_s)[chosen]
-    counts = np.isfinite(speed)
-    if config.regime == 'stream':
-        counts &= _seconds(drive) >= config.skip_s
+    speed, counts = drive.ahead('speed', lead_s)[chosen], counted(drive, config, chosen, lead_s)
     if not counts.any():
         raise ValueError(
             f'{drive.path} must hold a frame with a known speed'

@@ -72,7 +72,7 @@ class Marked(NamedTuple):
     Attributes:
         frames: (M, 80, 160, 3) uint8, HSV.
         sources: (M, 80, 160, 3) uint8, HSV, what the fillings are made of: the frames themselves,
-            or of ``donor`` those of 10 s before.
+            or of ``donor`` those of another moment, see ``sources_of``.
         saliency: (M, 80, 160) float.
         places: (M,) int64, in the drive: each frame has its own noise, whoever asks.
     """
@@ -291,15 +291,18 @@ def sources_of(
         frames: (M, 80, 160, 3) uint8, HSV.
 
     Returns:
-        (M, 80, 160, 3) uint8, HSV: ``frames`` themselves, or of ``donor`` those of 10 s before.
+        (M, 80, 160, 3) uint8, HSV: ``frames`` themselves, or of ``donor`` those 10 s before, of a
+        drive below 30 s a third of it before; in a drive cut to what is tested, of what is left.
 
     Raises:
         ValueError: If a drive of one frame should lend another.
     """
     if config.filling != 'donor':
         return frames
+    # Neither of 10 s later nor, in a short drive, of half of it before, which is the same picture:
+    # the control's map of then would show where that picture has its causes.
     apart = frames_apart(len(drive), drive.preprocessing.rate_hz)
-    # Not of 10 s later: the control's map of then would show where that picture has its causes.
+    apart = max(1, min(apart, len(drive) // 3))
     return np.asarray(drive.frames[(places - apart) % len(drive)])
 
 

@@ -11,7 +11,15 @@ from signattn.explain.integrated_gradients import IntegratedGradients
 from signattn.explain.lime import Lime
 from signattn.explain.rise import Rise
 
-__all__ = ['EXPLAINERS', 'Explained', 'Explainer', 'Explanation', 'Saliency', 'explain']
+__all__ = [
+    'EXPLAINERS',
+    'Explained',
+    'Explainer',
+    'Explanation',
+    'Saliency',
+    'explain',
+    'new_explainer',
+]
 
 EXPLAINERS: dict[str, Callable[..., Explainer]] = {
     'attention': AttentionMap,
@@ -22,3 +30,20 @@ EXPLAINERS: dict[str, Callable[..., Explainer]] = {
     'integrated_gradients': IntegratedGradients,
     'causal_filtering': CausalFiltering,
 }
+_DRAWING = ('lime_cells', 'lime_superpixels', 'rise', 'causal_filtering')
+
+
+def new_explainer(name: str, seed: int = 0) -> Explainer:
+    """An explainer by its name, as it is by default.
+
+    Args:
+        name: Its key in ``EXPLAINERS``.
+        seed: Of whatever it draws.
+
+    Returns:
+        The explainer.
+
+    Raises:
+        KeyError: If there is none of the name.
+    """
+    return EXPLAINERS[name](seed=seed) if name in _DRAWING else EXPLAINERS[name]()

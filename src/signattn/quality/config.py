@@ -22,8 +22,8 @@ class QualityConfig:
         part: ``all`` frames, or only those that the split of the training kept ``apart``.
         explainers: Methods that explain every frame. The first one's maps are those that the
             controls are made of.
-        costly: Methods that explain a sample only.
-        greedy: Whether to search for the ceiling, on the sample.
+        costly: Methods that explain a sample only, in the regime ``frame``.
+        greedy: Whether to search for the ceiling, on the sample: in ``frame``, by ``deletion``.
         sample: Frames of each drive in the sample.
         fillings: What shows in place of masked pixels; ``feature`` masks the encoder's cells
             instead, by the mean feature of the drive.
@@ -41,7 +41,7 @@ class QualityConfig:
         causal: What is causal: ``lines``, the whole ``road``, or all that ``moved`` with it.
         warmup_s: s ahead of each part that are shown to the network too; not measured.
         block_s: s; intervals are a bootstrap over blocks of this length.
-        seed: Of whatever is drawn.
+        seed: Of whatever is drawn in measuring; the bootstrap has its own.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
@@ -79,8 +79,19 @@ class QualityConfig:
         for name in ('fillings', 'regimes', 'modes'):
             if not getattr(self, name):
                 raise ValueError(f'{name} must name at least one, got none')
+        self._refuse_unmeasured()
         for _ in self.every(1):
             pass
+
+    def _refuse_unmeasured(self) -> None:
+        """Refuse what would be computed, and then have no line."""
+        given = *self.regimes, *self.modes
+        for name, needs in (('costly', ('frame',)), ('greedy', ('frame', 'deletion'))):
+            if getattr(self, name) and not {*needs} <= {*given}:
+                raise ValueError(
+                    f'regimes and modes must hold {" and ".join(needs)} with {name}, which is '
+                    f'measured so alone, got {", ".join(given)}'
+                )
 
     def every(self, frames: int) -> Iterator[DeletionConfig]:
         """How maps are measured: each regime in each mode with each filling.

@@ -10,10 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from signattn.deletion import Curves, DeletionConfig, clean_pass, curves, greedy_maps
-from signattn.drive import Drive, frames_apart
+from signattn.deletion import (
+    Clean,
+    Curves,
+    DeletionConfig,
+    clean_pass,
+    counted,
+    curves,
+    greedy_maps,
+)
+from signattn.drive import Drive, DriveError, frames_apart
 from signattn.evaluate import blocks_of, check_preprocessing, lead_of, tested_part
-from signattn.explain import EXPLAINERS, Explained, explain
+from signattn.explain import Explained, explain, new_explainer
 from signattn.explain import controls as control
 from signattn.model import Checkpoint, Network
 from signattn.preprocess import HEIGHT, NS_PER_S, WIDTH
@@ -69,7 +77,8 @@ class _Part(NamedTuple):
         places: (N,) places in the whole drive.
         blocks: (N,) blocks of time of the whole drive.
         counts: (N,) bool, the frames that are tested.
-        covered: How much of each pixel of ``frames`` is causal; None without masks.
+        covered: How much of each pixel of ``frames`` is causal; None without masks, and until
+            it is known.
     """
 
     drive: Drive
@@ -97,56 +106,155 @@ def measure_quality(
         config: What is measured.
         executor: Shares the work among threads or processes; the result doesn't depend on how
             many there are.
-        report: Called with what comes next.
+        report: Called with what comes next, and with what a drive has no frames for.
 
     Returns:
-        Areas frame by frame, curves, costs.
+        Areas frame by frame, curves, costs. Drives are left out that hold no frame to measure, or
+        of a regime those that hold none for it.
 
     Raises:
-        DriveError: If a drive has no steering, another preprocessing or nothing to be tested on.
+        DriveError: If a drive has no steering or another preprocessing, or no drive a frame to
+            measure in a regime.
         ValueError: If a method can't explain the network.
     """
     config = config or QualityConfig()
     network = checkpoint.network.to(find_device(config.device)).eval()
     lead_s = lead_of(checkpoint)
     rows, costs = _Rows(config.blur_px), _Costs()
-    for number, drive in enumerate(drives):
+    for drive in drives:
         drive.require_labels()
         check_preprocessing(checkpoint, drive)
-        part = _part(drive, number, tested_part(checkpoint, drive, config.part), config)
-        clean = clean_pass(network, part.drive)
-        measured = partial(
-            curves, network, part.drive, clean=clean, lead_s=lead_s, executor=executor
-        )
-        if part.covered is not None:
-            rows.compare(part, CEILING, through_cells(part.covered), part.frames)
-        for name, maps in _maps(network, part, config, costs):
-            report(f'{drive.name}: {name}')
-            if not name.startswith(RANDOM):
-                rows.compare(part, name, maps[part.frames], part.frames)
-            for deletion in config.every(len(part.frames)):
-                chosen = part.frames if deletion.regime == 'frame' else None
-                shown = maps if chosen is None else maps[chosen]
-                rows.add(part, name, deletion, measured(shown, deletion, frames=chosen))
-        for name, maps in _sampled(network, part, config, costs):
-            report(f'{drive.name}: {name}')
-            rows.compare(part, name, maps, part.sample)
-            for deletion in _by_themselves(part, config):
-                rows.add(part, name, deletion, measured(maps, deletion, frames=part.sample))
-        for deletion in _by_themselves(part, config) if config.greedy else ():
-            if deletion.mode == 'insertion':  # the search is for what breaks the answer
-                continue
-            report(f'{drive.name}: {GREEDY}')
-            sharp = replace(deletion, blur_px=0.0)
-            maps = greedy_maps(
-                network, part.drive, sharp, part.sample, clean=clean, executor=executor
-            )
-            rows.add(part, GREEDY, sharp, measured(maps, sharp, frames=part.sample))
+    _refuse_unmeasured(checkpoint, drives, config)
+    for number, drive in enumerate(drives):
+        part = _part(checkpoint, drive, number, config)
+        every = tuple(_every(part, config, lead_s))
+        if left_out := sorted({*config.regimes} - {each.regime for each in every}):
+            report(f'{drive.name}: no frame to measure in {" and ".join(left_out)}')
+        if not every:
+            continue
+        part = part._replace(covered=_covered(part.drive, part.frames, config))
+        shown = _Shown(network, part, clean_pass(network, part.drive), lead_s, executor)
+        say: Callable[[str], None] = partial(_say, report, drive.name)
+        _measure_all(shown, every, config, rows, costs, say)
+        _measure_sample(shown, config, rows, costs, say)
     return Quality(rows.areas(), rows.curves(), costs.mean(), rows.truth())
 
 
-def _part(drive: Drive, number: int, tested: NDArray[np.bool_], config: QualityConfig) -> _Part:
+class _Shown(NamedTuple):
+    """A drive as it is shown to a network.
+
+    Attributes:
+        network: In evaluation mode.
+        part: What is measured of the drive.
+        clean: The network's answers and states.
+        lead_s: s, how much later its answers are driven.
+        executor: Shares the work.
+    """
+
+    network: Network
+    part: _Part
+    clean: Clean
+    lead_s: float
+    executor: Executor | None
+
+    def curves(self, maps: Maps, how: DeletionConfig, frames: Frames | None) -> Curves:
+        """Answers without what some maps mark."""
+        return curves(
+            self.network,
+            self.part.drive,
+            maps,
+            how,
+            frames=frames,
+            lead_s=self.lead_s,
+            clean=self.clean,
+            executor=self.executor,
+        )
+
+
+def _say(report: Callable[[str], None], drive: str, what: str) -> None:
+    report(f'{drive}: {what}')
+
+
+def _measure_all(
+    shown: _Shown,
+    every: tuple[DeletionConfig, ...],
+    config: QualityConfig,
+    rows: '_Rows',
+    costs: '_Costs',
+    say: Callable[[str], None],
+) -> None:
+    """Measure what explains every frame, and the controls."""
+    part = shown.part
+    if part.covered is not None:
+        rows.compare(part, CEILING, through_cells(part.covered), part.frames)
+    for name, maps in _maps(shown.network, part, config, costs):
+        say(name)
+        if not name.startswith(RANDOM):
+            rows.compare(part, name, maps[part.frames], part.frames)
+        for how in every:
+            chosen = part.frames if how.regime == 'frame' else None
+            of_them = maps if chosen is None else maps[chosen]
+            rows.add(part, name, how, shown.curves(of_them, how, chosen))
+
+
+def _measure_sample(
+    shown: _Shown,
+    config: QualityConfig,
+    rows: '_Rows',
+    costs: '_Costs',
+    say: Callable[[str], None],
+) -> None:
+    """Measure what explains a sample, and the ceiling."""
+    part = shown.part
+    alone = tuple(_by_themselves(part, config, shown.lead_s))
+    for name, maps in _sampled(shown.network, part, config, costs):
+        say(name)
+        rows.compare(part, name, maps, part.sample)
+        for how in alone:
+            rows.add(part, name, how, shown.curves(maps, how, part.sample))
+    for how in alone if config.greedy else ():
+        if how.mode == 'insertion':  # the search is for what breaks the answer
+            continue
+        say(GREEDY)
+        sharp = replace(how, blur_px=0.0)
+        maps = greedy_maps(
+            shown.network,
+            part.drive,
+            sharp,
+            part.sample,
+            clean=shown.clean,
+            executor=shown.executor,
+        )
+        rows.add(part, GREEDY, sharp, shown.curves(maps, sharp, part.sample))
+
+
+def _refuse_unmeasured(checkpoint: Checkpoint, drives: list[Drive], config: QualityConfig) -> None:
+    """Before anything is computed, refuse regimes for which no drive holds a frame."""
+    left = {*config.regimes}
+    for number, drive in enumerate(drives):
+        part = _part(checkpoint, drive, number, config)
+        left -= {each.regime for each in _every(part, config, lead_of(checkpoint))}
+        if not left:
+            return
+    where = ', '.join(str(drive.path) for drive in drives)
+    raise DriveError(
+        f'{where} must hold a frame to measure in {" and ".join(sorted(left))}, with steering and '
+        'speed and in what is tested, got none'
+    )
+
+
+def _every(part: _Part, config: QualityConfig, lead_s: float) -> Iterator[DeletionConfig]:
+    """How a drive is measured: in the regimes for which it holds a frame."""
+    for deletion in config.every(len(part.frames)):
+        stream = deletion.regime == 'stream'
+        frames = np.arange(len(part.drive)) if stream else part.frames
+        if len(part.frames) and counted(part.drive, deletion, frames, lead_s).any():
+            yield deletion
+
+
+def _part(checkpoint: Checkpoint, drive: Drive, number: int, config: QualityConfig) -> _Part:
     """The tested part and a little ahead of it; nothing there was trained on, see ``purge_s``."""
+    tested = tested_part(checkpoint, drive, config.part)
     blocks = blocks_of(drive, number, config.block_s)
     tested = tested & np.isin(blocks, np.unique(blocks[tested])[:: config.every_block])
     kept = tested.copy()
@@ -161,9 +269,7 @@ def _part(drive: Drive, number: int, tested: NDArray[np.bool_], config: QualityC
     counts = tested[kept]
     frames = np.flatnonzero(counts & known)
     # The middle one of so many, as the first of a drive has nothing behind it.
-    frames = frames[(min(config.step, len(frames)) - 1) // 2 :: config.step]
-    if not len(frames):
-        raise ValueError(f'{drive.path} must hold a frame to measure, got none')
+    frames = frames[max(min(config.step, len(frames)) - 1, 0) // 2 :: config.step]
     spread = np.linspace(0, len(frames) - 1, min(config.sample, len(frames))).round()
     return _Part(
         cut,
@@ -172,7 +278,7 @@ def _part(drive: Drive, number: int, tested: NDArray[np.bool_], config: QualityC
         np.flatnonzero(kept),
         blocks[kept],
         counts,
-        _covered(cut, frames, config),
+        None,
     )
 
 
@@ -191,7 +297,7 @@ def _maps(
     drive, own = part.drive, None
     for name in config.explainers:
         wanted = _wanted(part, config, own is None)
-        explained = explain(drive, network, EXPLAINERS[name](), wanted)
+        explained = explain(drive, network, new_explainer(name, config.seed), wanted)
         costs.add(name, explained, len(wanted))
         maps = explained.saliency
         if len(wanted) < len(drive):
@@ -227,17 +333,19 @@ def _sampled(
     """Maps of the sample, and the same ones from elsewhere."""
     drive, rate_hz = part.drive, part.drive.preprocessing.rate_hz
     for name in config.costly:
-        explained = explain(drive, network, EXPLAINERS[name](), part.sample)
+        explained = explain(drive, network, new_explainer(name, config.seed), part.sample)
         costs.add(name, explained, len(part.sample))
         maps = explained.saliency
         yield name, maps
         yield f'{name}_away', control.away_in_sample(maps, part.sample, len(drive), rate_hz)
 
 
-def _by_themselves(part: _Part, config: QualityConfig) -> Iterator[DeletionConfig]:
+def _by_themselves(part: _Part, config: QualityConfig, lead_s: float) -> Iterator[DeletionConfig]:
     """How maps of the sample are measured: a stream would need those of all frames."""
-    every = config.every(len(part.sample))
-    return (deletion for deletion in every if deletion.regime == 'frame')
+    for deletion in config.every(len(part.sample)):
+        alone = deletion.regime == 'frame'
+        if alone and counted(part.drive, deletion, part.sample, lead_s).any():
+            yield deletion
 
 
 class _Rows:

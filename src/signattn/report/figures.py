@@ -18,6 +18,8 @@ from signattn.vehicle import steering_from_curvature
 
 _COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7a5c00')
 _GREY, _INK, _DRIVEN = '#8a8a8a', '#222222', '#009e73'
+KINDS = 'areas', 'errors_*', 'deletion_*', 'insertion_*'
+"""Patterns of the figures' names."""
 MOST_DRIVES = 12
 """Drives whose errors are drawn; with more a page would be too long."""
 _PEAKS = 6

@@ -10,7 +10,7 @@ from signattn.deletion import Curves, DeletionConfig, clean_pass, curves, source
 from signattn.drawing import picture_uri
 from signattn.drive import Drive
 from signattn.evaluate import Scored, errors_deg
-from signattn.explain import EXPLAINERS, Explained, explain
+from signattn.explain import Explained, explain, new_explainer
 from signattn.model import Network
 from signattn.preprocess import NS_PER_S
 from signattn.quality import FEATURE, RANDOM, QualityConfig
@@ -148,7 +148,7 @@ def _show_drive(
     clean = clean_pass(network, drive)
     seen: dict[str, tuple[Explained, Curves]] = {}
     for name in (*config.explainers, *config.costly):
-        maps = explain(drive, network, EXPLAINERS[name](), frames)
+        maps = explain(drive, network, new_explainer(name, config.seed), frames)
         made = curves(
             network,
             drive,
@@ -167,7 +167,7 @@ def _show_drive(
             View(
                 name,
                 picture_uri(heated(frame, maps.saliency[row], config.blur_px)),
-                picture_uri(masked(frame, source, maps.saliency[row], last, deletion)),
+                picture_uri(masked(frame, source, maps.saliency[row], last, deletion, case.frame)),
                 float(made.theta_deg[1, row]),
             )
             for name, (maps, made) in seen.items()

@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 import signattn
 from signattn.evaluate import Scored
 from signattn.model import Checkpoint
-from signattn.quality import CEILING, GREEDY, GROUP, QualityConfig
+from signattn.quality import CEILING, FEATURE, GREEDY, GROUP, QualityConfig
 from signattn.report.figures import MOST_DRIVES, Drawn
 from signattn.report.gallery import Shown, shown_filling
 from signattn.report.words import (
@@ -157,12 +157,18 @@ def _tables(content: Content, key: str) -> Iterator[Table]:
             'fewer': not sampled and method in {*config.costly, GREEDY},
             'last_deg': last.get((*setup, method)),
             'cost': costs.get(method),
-            'paper': _paper(method, content),
+            'paper': _paper(method, content) if _as_in_paper(line, config) else None,
         }
         found.setdefault(setup, []).append(row)
     for (regime, mode, filling), rows in found.items():
         # What explains the frame first, then what knows nothing of it.
         yield Table(setting(regime, mode, filling), sorted(rows, key=lambda row: row['control']))
+
+
+def _as_in_paper(line: Mapping[str, Any], config: QualityConfig) -> bool:
+    """Whether the paper's numbers mean the same: pixels deleted, from 0 to 25 %."""
+    deleted = line['mode'] == 'deletion' and line['filling'] != FEATURE
+    return deleted and (config.levels[0], config.levels[-1]) == (0, 25)
 
 
 def _paper(method: str, content: Content) -> Paper | None:

@@ -50,6 +50,7 @@ def masked(
     saliency: NDArray[np.floating],
     percent: float,
     config: DeletionConfig,
+    place: int = 0,
 ) -> Image:
     """A frame without its most salient pixels.
 
@@ -59,11 +60,12 @@ def masked(
         saliency: (80, 160) float, at least 0.
         percent: How many of them.
         config: Filling, blur and the seed of ties.
+        place: Of the frame in its drive: each breaks ties in its own way.
 
     Returns:
         (160, 320, 3) uint8, RGB.
     """
-    order = masked_order(saliency, config.blur_px, np.random.default_rng(config.seed))
+    order = masked_order(saliency, config.blur_px, np.random.default_rng((config.seed, place)))
     gone = order[: round(percent / 100 * order.size)]
     left = np.array(frame)
     left.reshape(-1, 3)[gone] = baseline(source, config).reshape(-1, 3)[gone]

@@ -1,16 +1,18 @@
 """The files of an evaluation."""
 
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from signattn.evaluate import Scored, write_predictions
-from signattn.explain import EXPLAINERS, explain
+from signattn.explain import explain, new_explainer
 from signattn.model import Checkpoint, Network
 from signattn.quality import Quality, QualityConfig, summary, truth_summary
 from signattn.report.figures import (
+    KINDS,
     MOST_DRIVES,
     Drawn,
     area_figure,
@@ -23,6 +25,8 @@ from signattn.report.page import Content, page
 from signattn.report.pictures import heated
 from signattn.share import write_metrics, write_text, write_whole
 from signattn.stream import find_device
+
+_CURVES, _AREAS, _TRUTH = 'curves.csv', 'areas.parquet', 'truth.parquet'
 
 
 def write_report(
@@ -52,6 +56,10 @@ def write_report(
     """
     network = checkpoint.network.to(find_device(config.device)).eval()
     metrics = {**metrics, 'model_checksum': checkpoint.checksum}
+    out.mkdir(parents=True, exist_ok=True)
+    # First what took longest, before anything that is drawn may fail.
+    write_predictions(out / 'predictions.csv', scored)
+    _write_tables(out, quality)
     drawn, gallery = list(_error_figures(network, scored, config)), []
     if quality is not None:
         lines = summary([quality.areas])
@@ -63,10 +71,7 @@ def write_report(
             metrics['truth'] = truth_summary([quality.truth])
         drawn = [area_figure(lines, config), *curve_figures(quality.curves, config), *drawn]
         gallery = show(network, scored, choose(scored, quality.areas, config), config)
-        _write_tables(out, quality)
-    write_predictions(out / 'predictions.csv', scored)
-    for each in drawn:
-        _write_figure(out / 'figures', each)
+    _write_figures(out / 'figures', drawn)
     curves = None if quality is None else quality.curves
     content = Content(checkpoint, metrics, scored, config, curves, drawn, gallery)
     write_text(out / 'report.html', page(content))
@@ -74,23 +79,36 @@ def write_report(
     return metrics
 
 
-def _write_tables(out: Path, quality: Quality) -> None:
-    write_text(out / 'curves.csv', quality.curves.to_csv(index=False))
-    for name, table in (('areas', quality.areas), ('truth', quality.truth)):
-        if len(table):
-            file = io.BytesIO()
-            table.to_parquet(file, index=False)
-            write_whole(out / f'{name}.parquet', file.getvalue())
+def _write_tables(out: Path, quality: Quality | None) -> None:
+    """What was measured; where nothing was, nothing of an earlier evaluation stays."""
+    made: dict[str, bytes] = {}
+    if quality is not None:
+        made[_CURVES] = quality.curves.to_csv(index=False).encode()
+        for name, table in ((_AREAS, quality.areas), (_TRUTH, quality.truth)):
+            if len(table):
+                file = io.BytesIO()
+                table.to_parquet(file, index=False)
+                made[name] = file.getvalue()
+    for name in (_CURVES, _AREAS, _TRUTH):
+        if name in made:
+            write_whole(out / name, made[name])
+        else:
+            (out / name).unlink(missing_ok=True)
 
 
-def _write_figure(folder: Path, drawn: Drawn) -> None:
+def _write_figures(folder: Path, drawn: list[Drawn]) -> None:
+    """All figures, in the place of those of an earlier evaluation."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f'{drawn.name}.png', drawn.png)
-    write_whole(folder / f'{drawn.name}.svg', drawn.svg)
+    for kind, ending in itertools.product(KINDS, ('png', 'svg')):
+        for file in folder.glob(f'{kind}.{ending}'):
+            file.unlink()
+    for each in drawn:
+        write_whole(folder / f'{each.name}.png', each.png)
+        write_whole(folder / f'{each.name}.svg', each.svg)
 
 
 def _error_figures(network: Network, scored: list[Scored], config: QualityConfig) -> list[Drawn]:
-    explainer = EXPLAINERS[config.explainers[0]]()
+    explainer = new_explainer(config.explainers[0], config.seed)
     drawn = []
     for item in scored[:MOST_DRIVES]:
         found = peaks(item)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from signattn.model import Network, State
+from signattn.model import Checkpoint, Network, NetworkConfig, State
 from signattn.model.encoder import fold_norm
 from signattn.model.gating import standardised
 
@@ -26,6 +26,7 @@ ENOUGH = 1.0
 
 _PART = 16
 """Frames that are looked at together."""
+_SAME_ANSWERS = ('sign', 'none_quant')
 
 
 def silent_twin(network: Network) -> Network:
@@ -38,15 +39,45 @@ def silent_twin(network: Network) -> Network:
         A network with ``attention: none_quant`` and the same weights, in evaluation mode, its
         normalisation folded into the convolutions.
     """
-    plain = dataclasses.replace(
-        network.config, attention='none_quant', score='projected', temperature=1.0
-    )
-    twin = Network(plain).to(network.curvature_scale.device)
+    twin = Network(_without_score(network.config)).to(network.curvature_scale.device)
     weights = network.state_dict()
     twin.load_state_dict({name: weights[name] for name in twin.state_dict()})
     twin.eval()
     twin.encoder.layers = fold_norm(twin.encoder.layers)
     return twin.requires_grad_(requires_grad=False)
+
+
+def _without_score(config: NetworkConfig) -> NetworkConfig:
+    return dataclasses.replace(config, attention='none_quant', score='projected', temperature=1.0)
+
+
+def refuse_other_answers(start: Checkpoint, config: NetworkConfig) -> None:
+    """Refuse a start whose answers the network with its weights would not give.
+
+    Args:
+        start: Whose weights are taken.
+        config: The network that takes them, with ``attention: sign``.
+
+    Raises:
+        ValueError: If the start is of another kind, or of other options than those of the score
+            and of training.
+    """
+    theirs, other = start.network.config, ['attention']
+    if theirs.attention in _SAME_ANSWERS:
+        ours, theirs = (
+            dataclasses.replace(
+                _without_score(each), dropout=0.0, readout_init='zero', learn_range=False
+            )
+            for each in (config, theirs)
+        )
+        names = [option.name for option in dataclasses.fields(ours)]
+        other = [name for name in names if getattr(ours, name) != getattr(theirs, name)]
+    if other:
+        raise ValueError(
+            'start must be of attention sign or none_quant and else as the network, to have its '
+            f'answers (objective: faithful), got {start.name} with '
+            + ', '.join(f'{name} {getattr(theirs, name)}' for name in other)
+        )
 
 
 def freeze_all_but_score(network: Network) -> None:

@@ -30,7 +30,12 @@ from signattn.train.devices import (
     share_of_loss,
     taken_place,
 )
-from signattn.train.faithful import faithful_loss, freeze_all_but_score, silent_twin
+from signattn.train.faithful import (
+    faithful_loss,
+    freeze_all_but_score,
+    refuse_other_answers,
+    silent_twin,
+)
 from signattn.train.loss import summed_loss
 from signattn.train.record import (
     EPOCHS,
@@ -201,6 +206,8 @@ class _Training:
         checkpoint = load(self.config.start or '')
         teacher = checkpoint.network.to(self.place.device).requires_grad_(requires_grad=False)
         self._refuse_seen(checkpoint)
+        if self.config.objective == 'faithful':
+            refuse_other_answers(checkpoint, self.config.network)
         ours, theirs = self.network.state_dict(), teacher.state_dict()
         for name, tensor in theirs.items():
             if name in ours and ours[name].shape != tensor.shape:

@@ -44,6 +44,7 @@ def describe_run(folders: Sequence[Sequence[Drive]], config: TrainConfig) -> dic
                 'name': drive.name,
                 'frames': len(drive),
                 'frames_sha256': drive.frames_sha256,
+                'samples_sha256': drive.samples_sha256,
                 # Only the first folder's drives are split.
                 'split': index == 0,
             }
