@@ -22,6 +22,7 @@ from signattn.quality import (
     measure_quality,
     summary,
     truth_summary,
+    unmeasured,
 )
 from signattn.truth import measure, through_cells
 
@@ -384,12 +385,12 @@ def test_drives_do_not_mix(checkpoint, drive, write_drive):
     other = write_drive(0.01 * np.cos(np.arange(24) / 6), frames=frames, name='other')
     brief = write_drive([0.01] * 2, frames=frames[:2], name='brief')
     unknown = write_drive([0.01] * 5, speed=np.nan, name='unknown')
-    config, said = quick(random_maps=1, step=4), []
+    config = quick(random_maps=1, step=4)
     drives = [unknown, drive, brief, other]
-    found = measure_quality(checkpoint, drives, config, report=said.append)
-    assert [text for text in said if 'no frame' in text] == [
-        'unknown: no frame to measure in frame and stream',
-        'brief: no frame to measure in stream',
+    found = measure_quality(checkpoint, drives, config)
+    assert unmeasured(found.areas, drives, config) == [
+        'unknown has no frame to measure in frame and stream',
+        'brief has no frame to measure in stream',
     ]
     alone = {each.name: measure_quality(checkpoint, [each], config) for each in (drive, other)}
     for name, expected in alone.items():

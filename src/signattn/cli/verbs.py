@@ -294,7 +294,7 @@ def _evaluate(arguments: list[str]) -> None:
     from signattn.drive import open_drives
     from signattn.evaluate import EvaluateConfig, evaluate
     from signattn.model import load
-    from signattn.quality import QualityConfig, measure_quality
+    from signattn.quality import QualityConfig, measure_quality, unmeasured
     from signattn.report import write_report
     from signattn.study_quality import fitting
     from signattn.truth import require_masks
@@ -344,6 +344,8 @@ def _evaluate(arguments: list[str]) -> None:
                 executor=executor,
                 report=lambda text: advance(0, None, text),
             )
+        for text in unmeasured(quality.areas, drives, config):
+            warn(text)
     metrics = write_report(parsed.out, checkpoint, metrics, scored, quality, config)
     if parsed.json:
         print_columns(metrics, as_json=True)

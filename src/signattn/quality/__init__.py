@@ -11,6 +11,7 @@ from signattn.quality.measure import (
     TRUTHS,
     Quality,
     measure_quality,
+    unmeasured,
 )
 from signattn.quality.summary import summary, truth_summary
 
@@ -28,4 +29,5 @@ __all__ = [
     'measure_quality',
     'summary',
     'truth_summary',
+    'unmeasured',
 ]

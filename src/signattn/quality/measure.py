@@ -106,11 +106,11 @@ def measure_quality(
         config: What is measured.
         executor: Shares the work among threads or processes; the result doesn't depend on how
             many there are.
-        report: Called with what comes next, and with what a drive has no frames for.
+        report: Called with what comes next.
 
     Returns:
-        Areas frame by frame, curves, costs. Drives are left out that hold no frame to measure, or
-        of a regime those that hold none for it.
+        Areas frame by frame, curves, costs. A drive that holds no frame to measure in a regime is
+        left out there; see ``unmeasured``.
 
     Raises:
         DriveError: If a drive has no steering or another preprocessing, or no drive a frame to
@@ -128,8 +128,6 @@ def measure_quality(
     for number, drive in enumerate(drives):
         part = _part(checkpoint, drive, number, config)
         every = tuple(_every(part, config, lead_s))
-        if left_out := sorted({*config.regimes} - {each.regime for each in every}):
-            report(f'{drive.name}: no frame to measure in {" and ".join(left_out)}')
         if not every:
             continue
         part = part._replace(covered=_covered(part.drive, part.frames, config))
@@ -138,6 +136,25 @@ def measure_quality(
         _measure_all(shown, every, config, rows, costs, say)
         _measure_sample(shown, config, rows, costs, say)
     return Quality(rows.areas(), rows.curves(), costs.mean(), rows.truth())
+
+
+def unmeasured(areas: pd.DataFrame, drives: list[Drive], config: QualityConfig) -> list[str]:
+    """What was left out of a measurement, since a drive holds no frame for it.
+
+    Args:
+        areas: ``Quality.areas``.
+        drives: That were to be measured.
+        config: How.
+
+    Returns:
+        A line for each drive that lacks a regime.
+    """
+    found, lines = {*areas.groupby(['drive', 'regime'], sort=False).groups}, []
+    for drive in drives:
+        left = [regime for regime in config.regimes if (drive.name, regime) not in found]
+        if left:
+            lines.append(f'{drive.name} has no frame to measure in {" and ".join(left)}')
+    return lines
 
 
 class _Shown(NamedTuple):
@@ -248,7 +265,11 @@ def _every(part: _Part, config: QualityConfig, lead_s: float) -> Iterator[Deleti
     for deletion in config.every(len(part.frames)):
         stream = deletion.regime == 'stream'
         frames = np.arange(len(part.drive)) if stream else part.frames
-        if len(part.frames) and counted(part.drive, deletion, frames, lead_s).any():
+        if (
+            len(part.frames)
+            and len(part.drive) > 1
+            and counted(part.drive, deletion, frames, lead_s).any()
+        ):
             yield deletion
 
 
