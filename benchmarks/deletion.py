@@ -53,7 +53,7 @@ from signattn.deletion import (
     greedy_maps,
     masked_order,
 )
-from signattn.drive import COLUMNS, Drive
+from signattn.drive import COLUMNS, Drive, sha256
 from signattn.explain import EXPLAINERS, explain
 from signattn.explain.controls import centre, random
 from signattn.model import Network, NetworkConfig
@@ -108,7 +108,10 @@ def write_drive(folder: Path, count: int) -> Drive:
         'vehicle': asdict(vehicle),
         'max_gap_s': 0.5,
         'preprocessing': Preprocessing().to_mapping(),
-        'checksums': {'frames_sha256': hashlib.sha256(frames.tobytes()).hexdigest()},
+        'checksums': {
+            'frames_sha256': hashlib.sha256(frames.tobytes()).hexdigest(),
+            'samples_sha256': sha256(folder / 'samples.parquet'),
+        },
     }
     (folder / 'drive.yaml').write_text(yaml.safe_dump(description))
     return Drive(folder)

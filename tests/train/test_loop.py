@@ -83,9 +83,8 @@ def test_a_run_leaves_model_metrics_log_and_recipe(drive, tmp_path):
     assert run['recipe']['network']['hidden'] == 8
     assert run['recipe']['seed'] == 0
     assert run['split']['fraction'] == 0.25
-    checksum = drive.description['checksums']['frames_sha256']
     assert run['drives'] == [
-        {'name': 'drive', 'frames': 80, 'frames_sha256': checksum, 'split': True}
+        {'name': 'drive', 'frames': 80, 'split': True, **drive.description['checksums']}
     ]
 
 
