@@ -37,17 +37,18 @@ def test_plain_deletion_loops_are_ours(kind, tmp_path):
     assert benchmark.multiply_adds(network, stream=False) > 1e8
 
 
+def checked(model, drive, step):
+    """What the sanity checks say of a model's own map."""
+    options = {'models': [model], 'data': drive.path, 'methods': ['attention'], 'step': step}
+    (line,) = load('sanity').checks(argparse.Namespace(**options))
+    return line
+
+
 def test_short_drives_and_unknown_speeds_do_not_stop_the_sanity_checks(write_model, write_drive):
     frames = np.random.default_rng(0).integers(0, 256, (60, 80, 160, 3), np.uint8)
     speed = np.where(np.arange(60) < 30, np.nan, 10.0)
     drive = write_drive([0.01] * 60, frames=frames, speed=speed)
-    options = {
-        'models': [write_model()],
-        'data': drive.path,
-        'methods': ['attention'],
-        'step': 10,
-    }
-    (line,) = load('sanity').checks(argparse.Namespace(**options))
+    line = checked(write_model(), drive, step=10)
     assert line['fidelity_area_deg_percent'] > 0
     assert 'maps_like_next' in line
     assert 'maps_like_elsewhere' not in line  # 10 s away there is nothing
@@ -63,13 +64,7 @@ def test_a_cued_drive_without_its_twin(write_model, write_drive):
 def test_the_sanity_of_a_model_is_measured(write_model, write_drive):
     frames = np.random.default_rng(0).integers(0, 256, (210, 80, 160, 3), np.uint8)
     drive = write_drive([0.01] * 210, frames=frames)  # 10 s, and a little more
-    options = {
-        'models': [write_model()],
-        'data': drive.path,
-        'methods': ['attention'],
-        'step': 400,
-    }
-    (line,) = load('sanity').checks(argparse.Namespace(**options))
+    line = checked(write_model(), drive, step=400)
     assert line['random_to_output'] == pytest.approx(1)  # attention doesn't see what is read out
     assert abs(line['random_to_conv1']) < 0.9
     assert line['fidelity_area_deg_percent'] > 0

@@ -1,9 +1,9 @@
 """Every explainer and control of a network, measured alike, frame by frame."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,17 +124,25 @@ def measure_quality(
     for drive in drives:
         drive.require_labels()
         check_preprocessing(checkpoint, drive)
-    _refuse_unmeasured(checkpoint, drives, config)
-    for number, drive in enumerate(drives):
-        part = _part(checkpoint, drive, number, config)
-        every = tuple(_every(part, config, lead_s))
+    parts = (_part(checkpoint, drive, number, config) for number, drive in enumerate(drives))
+    seen = _until_all_can_be_measured(parts, config, lead_s)
+    for part in itertools.chain(seen, parts):
+        every = tuple(_every(part, config, part.frames, lead_s))
         if not every:
             continue
-        part = part._replace(covered=_covered(part.drive, part.frames, config))
-        shown = _Shown(network, part, clean_pass(network, part.drive), lead_s, executor)
-        say: Callable[[str], None] = partial(_say, report, drive.name)
-        _measure_all(shown, every, config, rows, costs, say)
-        _measure_sample(shown, config, rows, costs, say)
+        shown = _Shown(
+            network,
+            part._replace(covered=_covered(part.drive, part.frames, config)),
+            clean_pass(network, part.drive),
+            lead_s,
+            executor,
+            config,
+            rows,
+            costs,
+            report,
+        )
+        _measure_all(shown, every)
+        _measure_sample(shown)
     return Quality(rows.areas(), rows.curves(), costs.mean(), rows.truth())
 
 
@@ -158,7 +166,7 @@ def unmeasured(areas: pd.DataFrame, drives: list[Drive], config: QualityConfig) 
 
 
 class _Shown(NamedTuple):
-    """A drive as it is shown to a network.
+    """A drive as it is shown to a network, and where what comes of it is noted.
 
     Attributes:
         network: In evaluation mode.
@@ -166,6 +174,10 @@ class _Shown(NamedTuple):
         clean: The network's answers and states.
         lead_s: s, how much later its answers are driven.
         executor: Shares the work.
+        config: What is measured.
+        rows: Of all drives.
+        costs: Of all drives.
+        report: Called with what comes next.
     """
 
     network: Network
@@ -173,10 +185,18 @@ class _Shown(NamedTuple):
     clean: Clean
     lead_s: float
     executor: Executor | None
+    config: QualityConfig
+    rows: '_Rows'
+    costs: '_Costs'
+    report: Callable[[str], None]
 
-    def curves(self, maps: Maps, how: DeletionConfig, frames: Frames | None) -> Curves:
-        """Answers without what some maps mark."""
-        return curves(
+    def say(self, method: str) -> None:
+        """What is measured next."""
+        self.report(f'{self.part.drive.name}: {method}')
+
+    def measure(self, method: str, maps: Maps, how: DeletionConfig, frames: Frames | None) -> None:
+        """Note the answers without what some maps mark."""
+        made = curves(
             self.network,
             self.part.drive,
             maps,
@@ -186,53 +206,37 @@ class _Shown(NamedTuple):
             clean=self.clean,
             executor=self.executor,
         )
+        self.rows.add(self.part, method, how, made)
 
 
-def _say(report: Callable[[str], None], drive: str, what: str) -> None:
-    report(f'{drive}: {what}')
-
-
-def _measure_all(
-    shown: _Shown,
-    every: tuple[DeletionConfig, ...],
-    config: QualityConfig,
-    rows: '_Rows',
-    costs: '_Costs',
-    say: Callable[[str], None],
-) -> None:
+def _measure_all(shown: _Shown, every: tuple[DeletionConfig, ...]) -> None:
     """Measure what explains every frame, and the controls."""
-    part = shown.part
+    part, rows = shown.part, shown.rows
     if part.covered is not None:
         rows.compare(part, CEILING, through_cells(part.covered), part.frames)
-    for name, maps in _maps(shown.network, part, config, costs):
-        say(name)
+    for name, maps in _maps(shown.network, part, shown.config, shown.costs):
+        shown.say(name)
         if not name.startswith(RANDOM):
             rows.compare(part, name, maps[part.frames], part.frames)
         for how in every:
             chosen = part.frames if how.regime == 'frame' else None
-            of_them = maps if chosen is None else maps[chosen]
-            rows.add(part, name, how, shown.curves(of_them, how, chosen))
+            shown.measure(name, maps if chosen is None else maps[chosen], how, chosen)
 
 
-def _measure_sample(
-    shown: _Shown,
-    config: QualityConfig,
-    rows: '_Rows',
-    costs: '_Costs',
-    say: Callable[[str], None],
-) -> None:
-    """Measure what explains a sample, and the ceiling."""
-    part = shown.part
-    alone = tuple(_by_themselves(part, config, shown.lead_s))
-    for name, maps in _sampled(shown.network, part, config, costs):
-        say(name)
-        rows.compare(part, name, maps, part.sample)
+def _measure_sample(shown: _Shown) -> None:
+    """Measure what explains a sample, and the ceiling; a stream would need maps of all frames."""
+    part, config = shown.part, shown.config
+    every = _every(part, config, part.sample, shown.lead_s)
+    alone = tuple(how for how in every if how.regime == 'frame')
+    for name, maps in _sampled(shown.network, part, config, shown.costs):
+        shown.say(name)
+        shown.rows.compare(part, name, maps, part.sample)
         for how in alone:
-            rows.add(part, name, how, shown.curves(maps, how, part.sample))
+            shown.measure(name, maps, how, part.sample)
     for how in alone if config.greedy else ():
         if how.mode == 'insertion':  # the search is for what breaks the answer
             continue
-        say(GREEDY)
+        shown.say(GREEDY)
         sharp = replace(how, blur_px=0.0)
         maps = greedy_maps(
             shown.network,
@@ -242,35 +246,35 @@ def _measure_sample(
             clean=shown.clean,
             executor=shown.executor,
         )
-        rows.add(part, GREEDY, sharp, shown.curves(maps, sharp, part.sample))
+        shown.measure(GREEDY, maps, sharp, part.sample)
 
 
-def _refuse_unmeasured(checkpoint: Checkpoint, drives: list[Drive], config: QualityConfig) -> None:
-    """Before anything is computed, refuse regimes for which no drive holds a frame."""
-    left = {*config.regimes}
-    for number, drive in enumerate(drives):
-        part = _part(checkpoint, drive, number, config)
-        left -= {each.regime for each in _every(part, config, lead_of(checkpoint))}
+def _until_all_can_be_measured(
+    parts: Iterator[_Part], config: QualityConfig, lead_s: float
+) -> list[_Part]:
+    """The first drives, up to where each regime has a frame; refused if none has."""
+    left, seen = {*config.regimes}, list[_Part]()
+    for part in parts:
+        seen.append(part)
+        left -= {how.regime for how in _every(part, config, part.frames, lead_s)}
         if not left:
-            return
-    where = ', '.join(str(drive.path) for drive in drives)
+            return seen
+    where = ', '.join(str(part.drive.path) for part in seen)
     raise DriveError(
         f'{where} must hold a frame to measure in {" and ".join(sorted(left))}, with steering and '
         'speed and in what is tested, got none'
     )
 
 
-def _every(part: _Part, config: QualityConfig, lead_s: float) -> Iterator[DeletionConfig]:
-    """How a drive is measured: in the regimes for which it holds a frame."""
-    for deletion in config.every(len(part.frames)):
-        stream = deletion.regime == 'stream'
-        frames = np.arange(len(part.drive)) if stream else part.frames
-        if (
-            len(part.frames)
-            and len(part.drive) > 1
-            and counted(part.drive, deletion, frames, lead_s).any()
-        ):
-            yield deletion
+def _every(
+    part: _Part, config: QualityConfig, frames: Frames, lead_s: float
+) -> Iterator[DeletionConfig]:
+    """How some frames of a drive are measured: in the regimes in which one of them counts."""
+    for how in config.every(len(frames)):
+        at = np.arange(len(part.drive)) if how.regime == 'stream' else frames
+        several = len(frames) and len(part.drive) > 1  # a lone picture has no control
+        if several and counted(part.drive, how, at, lead_s).any():
+            yield how
 
 
 def _part(checkpoint: Checkpoint, drive: Drive, number: int, config: QualityConfig) -> _Part:
@@ -359,14 +363,6 @@ def _sampled(
         maps = explained.saliency
         yield name, maps
         yield f'{name}_away', control.away_in_sample(maps, part.sample, len(drive), rate_hz)
-
-
-def _by_themselves(part: _Part, config: QualityConfig, lead_s: float) -> Iterator[DeletionConfig]:
-    """How maps of the sample are measured: a stream would need those of all frames."""
-    for deletion in config.every(len(part.sample)):
-        alone = deletion.regime == 'frame'
-        if alone and counted(part.drive, deletion, part.sample, lead_s).any():
-            yield deletion
 
 
 class _Rows:

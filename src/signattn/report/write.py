@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,6 @@ def write_report(
     """
     network = checkpoint.network.to(find_device(config.device)).eval()
     metrics = {**metrics, 'model_checksum': checkpoint.checksum}
-    out.mkdir(parents=True, exist_ok=True)
     # First what took longest, before anything that is drawn may fail.
     write_predictions(out / 'predictions.csv', scored)
     _write_tables(out, quality)
@@ -89,22 +89,24 @@ def _write_tables(out: Path, quality: Quality | None) -> None:
                 file = io.BytesIO()
                 table.to_parquet(file, index=False)
                 made[name] = file.getvalue()
-    for name in (_CURVES, _AREAS, _TRUTH):
-        if name in made:
-            write_whole(out / name, made[name])
-        else:
-            (out / name).unlink(missing_ok=True)
+    _replace(out, made, (_CURVES, _AREAS, _TRUTH))
 
 
 def _write_figures(folder: Path, drawn: list[Drawn]) -> None:
     """All figures, in the place of those of an earlier evaluation."""
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, ending in itertools.product(KINDS, ('png', 'svg')):
-        for file in folder.glob(f'{kind}.{ending}'):
+    made = {f'{each.name}.png': each.png for each in drawn}
+    made |= {f'{each.name}.svg': each.svg for each in drawn}
+    _replace(folder, made, [f'{kind}.{ending}' for kind in KINDS for ending in ('png', 'svg')])
+
+
+def _replace(folder: Path, made: dict[str, bytes], patterns: Iterable[str]) -> None:
+    """Write files, and remove those that an earlier evaluation left under such names."""
+    for name, data in made.items():
+        write_whole(folder / name, data)
+    for file in itertools.chain.from_iterable(map(folder.glob, patterns)):
+        if file.name not in made:
             file.unlink()
-    for each in drawn:
-        write_whole(folder / f'{each.name}.png', each.png)
-        write_whole(folder / f'{each.name}.svg', each.svg)
 
 
 def _error_figures(network: Network, scored: list[Scored], config: QualityConfig) -> list[Drawn]:
