@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from signattn.bag import CameraImage, Recording
 
 NAME = 'replay'
-SETTLE_S = 0.3
 LOST_IN_A_ROW = 10
 LISTEN_S = 0.05
 ANSWERS_KEPT = 100
@@ -96,7 +95,7 @@ class ReplayNode(Node):
             if number(self, 'wait'):
                 self._wait_for_drive_node()
             # That we see the other side doesn't mean that it sees us already.
-            self._spin_until(lambda: False, SETTLE_S)
+            self._spin_until(lambda: False, number(self, 'settle'))
             if text(self, 'mode') == 'lockstep':
                 self._play_in_lockstep()
             else:

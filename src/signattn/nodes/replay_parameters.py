@@ -87,5 +87,13 @@ PARAMETERS = (
         lower=0,
         upper=3600,
     ),
+    NodeParameter(
+        'settle',
+        0.3,
+        's. Pause before the first image, so that whoever listens has found this node: where '
+        'several start at once that takes up to 4 s.',
+        lower=0,
+        upper=60,
+    ),
     NodeParameter('out', '', 'Folder for answers.csv and attention.npy; empty for none.'),
 )
