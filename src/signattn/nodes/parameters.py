@@ -27,9 +27,10 @@ NAMES = frozenset(
         *('warn_aspect', 'warn_latency', 'backend', 'weights'),
         *('path_length', 'publish_cmd', 'cmd_speed', 'vehicle', 'assume_speed', 'speed_type'),
         *('strength', 'max_width', 'source', 'image_topic', 'mode', 'rate', 'rate_hz', 'timeout'),
-        *('resends', 'wait', 'out', 'camera_height', 'camera_fov_deg', 'camera_pitch_deg'),
-        *('camera_yaw_deg', 'camera_x', 'camera_y', 'loop', 'start', 'paused', 'clock_hz'),
-        *('camera_hz', 'steering', 'unit', 'speed', 'speed_unit', 'msg_path'),
+        *('resends', 'wait', 'settle', 'out', 'camera_height', 'camera_fov_deg'),
+        *('camera_pitch_deg', 'camera_yaw_deg', 'camera_x', 'camera_y', 'camera_hz'),
+        *('loop', 'start', 'paused', 'clock_hz'),
+        *('steering', 'unit', 'speed', 'speed_unit', 'msg_path'),
     )
 )
 """Parameters of all nodes: a file may give them to each of them, under /**."""
